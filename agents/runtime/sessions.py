@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from agents.runtime.emulation import VariantTimes
 from agents.runtime.offer import Offer
 from models import profiles, store, tasks
 from models.pipeline import Pipeline
+from models.profiles import Times
 from models.providers import order, ort_names
 from models.resident import resident_bytes, trim
 from models.session import AVAILABLE, VERSION, LoadHandle, RunHandle, Session
@@ -32,20 +34,36 @@ ON_HOST: tuple[Provider, ...] = ("cpu",)
 
 
 def read_offer(
-    names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False
+    names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False,
+    variants: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Offer:
     """The offer of a board for these models, the most important first, from the cards and profiles in a folder.
 
-    staged: whether to load all stages at the start. Raises: ModelError, also for a provider that is not available here.
+    staged: whether to load all stages at the start. variants: those that may run, of the models that are named; others
+    are as if they were not there. Raises: ModelError, also for a provider that is not available here.
     """
     cards = {name: store.load_card(name, folder) for name in dict.fromkeys(names)}
-    times = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
+    times = {name: _only(variants.get(name), card, profiles.on_board(card, board_name, board, VERSION, folder))
+             for name, card in cards.items()}
     offer = Offer(cards, times, staged=staged, memory_mb=board.memory_mb)
     for profile in offer.announce():
         what = f"{profile.model} {profile.variant}"
         variant = cards[profile.model].variants[profile.variant]
         ort_names(_on(board, variant.providers, what), AVAILABLE, what)
     return offer
+
+
+def _only(wanted: Sequence[str] | None, card: Card, times: dict[str, Times]) -> dict[str, Times]:
+    """The run times of the variants that may run. Raises: ModelError for one that the card lacks, or if none is."""
+    for name in wanted or ():
+        if name not in card.variants:
+            known = ", ".join(card.variants)
+            raise store.ModelError(f"variants: {card.name}", f"there is no {name}", f"one of {known}")
+    left = {key: time for key, time in times.items() if wanted is None or key in wanted}
+    if not left:
+        raise store.ModelError(f"variants: {card.name}", f"this board runs none of {', '.join(wanted or ())}",
+                               f"one of {', '.join(times)}")
+    return left
 
 
 def offer_of(settings: AgentFile) -> Offer:
@@ -57,7 +75,8 @@ def offer_of(settings: AgentFile) -> Offer:
     streams = sorted(settings.streams, key=lambda stream: -stream.priority)
     offer = read_offer(
         [*(stream.model for stream in streams), *settings.load], board,
-        Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages)
+        Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages,
+        variants=settings.variants)
     for stream in streams:
         _check_source(stream, offer, settings)
         lacks = offer.room_lacks(stream.model)

@@ -115,7 +115,7 @@ def _settings(read: Read, place: Place) -> ProcessFile:
                 name=robot, board_name=inventory.board_of(robot), board=read.boards[inventory.board_of(robot)],
                 streams=[stream.spec() for stream in streams], policy=inventory.policy,
                 behaviour=inventory.behaviour, team=inventory.robots(), models=f"{HOME}/models",
-                load=sorted(models - {stream.model for stream in streams}),
+                load=sorted(models - {stream.model for stream in streams}), variants=inventory.variants,
                 body=body_of(robot) if inventory.at[robot].body else "", **common)
         case "planner":
             return PlannerFile(name=place.name, ray="none", lease_s=inventory.planner.lease_s,

@@ -15,7 +15,7 @@ from swarm.core.protocol.bounds import Name, Seed
 from swarm.core.settings import addresses, rules
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.launch_file import FleetSpec, PlannerSpec, StreamOn
+from swarm.core.settings.launch_file import FleetSpec, PlannerSpec, StreamOn, Variants
 from swarm.deploy.targets import TARGETS
 from swarm.run.settings.resolve import boards_of
 
@@ -70,6 +70,7 @@ class Inventory(Strict, frozen=True, kw_only=True):
     planner: PlannerSpec = PlannerSpec()
     placed: PlacedSpec = PlacedSpec()
     boards: dict[str, Board] = {}    # in addition to those of boards.yaml
+    variants: Variants = {}          # the variants of a model that may run; of a model that is not named all
     recording: str = ""              # NAME.npz of a run with `record: true`, for bodies that are `recorded`
     wheels: str = ""                 # a folder of wheels to take first; empty: only the package index
     runtimes: str = ""               # a folder of wheels of Jetson's GPU runtimes, which the package index lacks

@@ -49,8 +49,8 @@ def parents(card: Card) -> list[str]:
 
 
 def key_of(card: Card, parent: str, form: str) -> str:
-    """The key of a form of a variant: `fp16` of the original, `NAME_fp16` of another one."""
-    return form if parent == original(card) else f"{parent}_{form}"
+    """The key of a form of a variant: `fp16` of the original, `student_fp16` of `student_fp32`."""
+    return form if parent == original(card) else f"{parent.removesuffix('_fp32')}_{form}"
 
 
 def make_tensorrt_variants(

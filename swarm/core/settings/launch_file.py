@@ -88,6 +88,10 @@ class PlannerSpec(Strict, frozen=True, kw_only=True):
     standby: bool = False            # a second planner, which leads when the first one does not
 
 
+Variants = dict[str, Annotated[list[str], Meta(min_length=1)]]
+"""By model, the variants that may run: what a mission was approved with, and nothing else."""
+
+
 class LaunchFile(Strict, frozen=True, kw_only=True):
     """One run: the files in `launch/` are examples."""
 
@@ -107,6 +111,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     faults: list[FaultSpec] = []     # the faults to inject
     accept: dict[str, str] = {}      # rules that the run must meet: key of summary.json -> ">= 0.9"
     boards: dict[str, Board] = {}            # in addition to those of boards.yaml
+    variants: Variants = {}          # the variants of a model that may run; of a model that is not named all
 
     def processes(self) -> list[str]:
         """World, agents in the fleet's order, then the planner if the policy uses one, and its standby.

@@ -48,6 +48,7 @@ class AgentFile(ProcessFile, frozen=True, kw_only=True):
     team: list[str] = []             # all robots, in order: behaviours divide the work by this order
     models: str = ""                 # folder of artefacts; empty: those of the package
     load: list[str] = []             # models to keep loaded in addition to those of its own streams
+    variants: dict[str, list[str]] = {}      # the variants of a model that may run; of a model that is not named all
     links: dict[str, LinkSpec] = {}  # as in a launch file: what we send to these peers is delayed
     record: str = ""                 # folder for NAME.npz: every frame with its outcome, written after the drain
 

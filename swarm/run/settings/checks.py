@@ -123,6 +123,9 @@ def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:
 
 def _models(launch: LaunchFile, known: Known, where: str) -> None:
     """Every model exists, and every file of it is what its card says."""
+    used = sorted({stream.model for stream in launch.streams})
+    for model in launch.variants:
+        rules.known(model, used, f"{where}: variants", "model of a stream")
     for i, stream in enumerate(launch.streams):
         at = f"{where}: streams[{i}].model"
         rules.known(stream.model, known.models(), at, "model")

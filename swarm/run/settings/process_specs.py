@@ -57,8 +57,8 @@ def process_specs(
         for robot in fleet.robots():
             agent = AgentFile(
                 name=robot, board_name=fleet.board, board=launch.boards[fleet.board], streams=streams,
-                policy=launch.policy, behaviour=resolved.behaviour, team=team, load=load, links=launch.links,
-                record=recordings if launch.record else "", **common,
+                policy=launch.policy, behaviour=resolved.behaviour, team=team, load=load, variants=launch.variants,
+                links=launch.links, record=recordings if launch.record else "", **common,
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
     airtimes = {pair: link.airtime for pair, link in launch.links.items() if link.airtime is not None}
