@@ -51,8 +51,7 @@ class Scheduler:
 
     profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
-    streams: this robot's own, as far as they are known. seed: of the policies that draw. residency: what is in memory,
-    where it is known how much may be.
+    streams: this robot's own, as far as they are known. seed: of the policies that draw. residency: of a known memory.
     """
 
     def __init__(

@@ -147,7 +147,7 @@ def measure(progress: Callable[[str], None] = lambda _: None) -> dict[str, Figur
     """Key `MODEL_VARIANT`: see `at_once`. Key `overloaded`: see `overloaded`."""
     figures = {}
     for name in names(Path(ARTEFACTS)):
-        for variant in load_card(name, ARTEFACTS).variants:
+        for variant in (key for key, one in load_card(name, ARTEFACTS).variants.items() if one.batch > 1):
             progress(f"{name} {variant}: {', '.join(map(str, SIZES))} at once and one by one, {ROUNDS} rounds")
             figures[f"{name}_{variant}"] = at_once(name, variant, ROUNDS)
     return figures | {OVERLOADED: overloaded(BLOCKS, BLOCK_S, progress)}

@@ -19,7 +19,8 @@ def test_what_several_at_once_take_and_what_an_overloaded_agent_makes_of_it(
     assert main(["bench", "batch", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     over = told.pop("overloaded")
-    assert set(told) == {"detector_fp32", "detector_int8", "segmenter_fp32", "segmenter_int8"}
+    assert set(told) == {f"{name}_{form}" for name in ("detector", "segmenter") for form in (
+        "fp32", "int8", "student_fp32", "student_int8", "small_fp32", "small_int8")}
     for figures in told.values():
         assert figures["one_ms"] > 0
         assert all(figures[f"ratio{n}_low"] <= figures[f"ratio{n}"] <= figures[f"ratio{n}_high"] for n in batch.SIZES)

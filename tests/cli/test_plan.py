@@ -19,6 +19,7 @@ fleet:
   - {name: carrier, count: 2, board: orin_nano, physics: kinematic}
 streams:
   - {name: segment, on: [rover], model: segmenter, rate_hz: 4, deadline_s: 0.5}
+variants: {segmenter: [fp32, int8]}
 """
 
 

@@ -114,7 +114,7 @@ def test_a_measured_board_takes_the_run_times_that_were_measured(tmp_path: Path)
     board = run.launch.boards["orin_nano"]
     assert (board.origin_of("speed"), board.origin_of("memory_mb")) == ("measured", "derived")
     assert "NVIDIA Jetson Orin Nano, 15W, measured 2026-05-01 12:00:00" in board.source
-    assert board.speed == pytest.approx({"fp32": 1 / SLOWER, "int8": 1 / SLOWER}, rel=0.01)
+    assert board.speed == pytest.approx(dict.fromkeys(board.speed, 1 / SLOWER), rel=0.01)
     offer, measured = offer_of(agent(run)), profiled("detector").variants["int8"]
     assert offer.times("detector", "int8").whole_s == [ms / 1e3 for ms in measured.whole.run_time.quantiles_ms]
     assert offer.times("detector", "int8").stages_s == [

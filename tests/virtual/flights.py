@@ -22,7 +22,7 @@ LAUNCH = LaunchFile(
     fleet=[FleetSpec(name="rover", count=1, board="slow", physics="kinematic"),
            FleetSpec(name="carrier", count=1, board="fast", physics="kinematic")],
     streams=[StreamOn(name="detect", on=["rover", "carrier"], model="detector", rate_hz=5.0, deadline_s=0.15)],
-    boards={"slow": SLOW, "fast": FAST},
+    boards={"slow": SLOW, "fast": FAST}, variants={"detector": ["fp32", "int8"]},
 )
 
 

@@ -23,6 +23,7 @@ fleet:
   - {{name: carrier, count: 2, board: agx_orin, physics: kinematic}}
 streams:
   - {{name: segment, on: [rover], model: segmenter, rate_hz: 5, deadline_s: 0.4}}
+variants: {{segmenter: [fp32, int8]}}
 links:
   rover:carrier: {{rate_mbps: 100, delay_ms: 20}}
 """

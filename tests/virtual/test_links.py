@@ -25,6 +25,7 @@ fleet:
   - {name: carrier, count: 1, board: raspberry_pi_4, physics: kinematic}
 streams:
   - {name: segment, on: [rover], model: segmenter, rate_hz: 1.5, deadline_s: 0.7}
+variants: {segmenter: [fp32, int8]}
 """
 SLOW = "links={rover:carrier: {trace: slow.csv, delay_ms: 20, loss: 0.05}}"
 

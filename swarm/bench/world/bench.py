@@ -67,11 +67,12 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             ("robots", given.robots, MOST), ("seconds", given.seconds, 3600.0), ("rounds", given.rounds, 1000)):
         if not 0 < value <= most:
             raise BadInput(f"--{name}", str(value), f"above 0, at most {most:,}")
+    if given.seed < 0:
+        raise BadInput("--seed", str(given.seed), "0 or more")
     state = host_state()
-    world = crowd(given.robots, given.physics, given.seed)
     periods = max(1, round(given.seconds * COMMAND_HZ))
     bare, sensing, reference, ratios = list[float](), list[float](), list[float](), list[float]()
-    with world, _reference(given) as fleet:
+    with _reference(given) as fleet, crowd(given.robots, given.physics, given.seed) as world:
         draw = np.random.default_rng(given.seed)
         fly(world, draw, 1, scans=True)                      # the first scan makes the grid
         for k in range(1, given.rounds + 1):
@@ -124,8 +125,9 @@ def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None
         return
     try:
         child = Child(str(REFERENCE), str(given.robots), str(1 / STEP_HZ), python=given.reference)
-    except OSError as error:
-        raise BadInput(f"--reference: {given.reference}", str(error.strerror), WANT) from None
+    except (OSError, ValueError) as error:           # ValueError: no path at all
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"--reference: {given.reference!r}", str(why), WANT) from None
     with child:
         clock = MonotonicClock()
         try:

@@ -34,7 +34,6 @@ ROLE_OF_NAME = {"world": "world", "planner": "planner", "standby": "planner", "l
 """The role of a process by its name, where nothing else says what it is; all others are agents."""
 
 
-
 # --- names ---
 
 

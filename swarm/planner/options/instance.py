@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from heapq import nsmallest
-from typing import NamedTuple
 
 from swarm.core.policy.cost import leg_p50_s, leg_p95_s, step_p95_s
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.planner.options.cuts import cuts
 from swarm.planner.options.option import (
-    ACCURACY_MATTERS,
     OVERHEAD_S,
     Option,
     Source,
@@ -19,32 +17,12 @@ from swarm.planner.options.option import (
     planned_transfer_s,
     useful_variants,
 )
+from swarm.planner.options.ways import Way, Whole, may_need_cuts, option_of, way_of
 from swarm.planner.problem import NO_SOURCE, Problem, StreamOf, left_s, sources, sources_first
 
 NEAREST = 10                     # peers considered for one stream at most
 MOST_CUTS = 24                   # of one stream: those with the least latency, and those with the shortest longest leg
 FEW_STREAMS = 8                  # of a team: all get cuts
-NEEDS_CUTS = 0.4                 # of an executor: among more streams, one that needs less is cut only to be in time
-ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
-STUDENT_PRICE = 0.03             # of a less accurate network: more than a peer's risk and a whole deadline of latency
-
-_Way = tuple[float, bool, int, str, tuple[str, ...], tuple[Source, ...], float, float, tuple[float, float]]
-"""A way to run a stream, so that the best come first: latency when nothing else runs (s), whether it leaves the robot,
-legs, variant, agent of each stage; the runs of each leg; transfers, runs (s); accuracy, and that of its network."""
-
-
-class _Whole(NamedTuple):
-    """A whole run on an agent."""
-
-    where: tuple[str]
-    sources: tuple[Source]
-    variant: str
-    p50_s: float
-    mean_s: float
-    accuracy: tuple[float, float]    # and that of its network
-    input_bytes: int
-
-
 Assignment = tuple[int, ...]
 """For every stream with options, in order, the index of the option taken."""
 
@@ -74,7 +52,7 @@ class Instance:
         self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
         self.begins_s: list[float] = []              # per stream, from capture: the latency of its source when idle
         self._sources: dict[tuple[object, ...], Source] = {}
-        self._runs: dict[tuple[str, str], list[_Whole]] = {}     # of useful variants, by agent and model
+        self._runs: dict[tuple[str, str], list[Whole]] = {}     # of useful variants, by agent and model
         self._cuts: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
         self._profiles = {(a.name, p.model, p.variant): p for a in self.agents for p in a.profiles}
         ordered = sorted(problem.streams, key=lambda s: s.key)
@@ -138,15 +116,15 @@ class Instance:
         if stream.agent not in self._index:
             return []
         ways, near = self._wholes(stream)
-        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, ways, most_s):
+        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or may_need_cuts(stream, ways, most_s):
             ways += self._cut(stream, near, most_s)
         if before is not None and all((one[4], one[3]) != (tuple(before.where), before.variant) for one in ways):
             kept = self._made(stream, before.variant, tuple(before.where))
             ways += [kept] if kept is not None else []
         best, network = (max((one[-1][k] for one in ways), default=0.0) for k in (0, 1))
-        return [_option(one, best, network) for one in sorted(ways)]
+        return [option_of(one, best, network) for one in sorted(ways)]
 
-    def _wholes(self, stream: StreamOf) -> tuple[list[_Way], list[str]]:
+    def _wholes(self, stream: StreamOf) -> tuple[list[Way], list[str]]:
         """The useful variants of a stream's model, whole, at home and on the peers where it would end first.
 
         And the names of these agents.
@@ -163,7 +141,7 @@ class Instance:
                     rank = (self._index[name] - turn) % count
                     found.append((round(way_s + runs[0].p50_s, 4), rank, name, way_s, link))
         own = self._runs_of(home, model)
-        ways = [_way(one.variant, one.where, one.sources, 0.0, one.mean_s, one.accuracy, away=False) for one in own]
+        ways = [way_of(one.variant, one.where, one.sources, 0.0, one.mean_s, one.accuracy, away=False) for one in own]
         near = [home] * bool(own)
         for _, _, name, way_s, link in nsmallest(NEAREST, found):
             near.append(name)
@@ -173,10 +151,10 @@ class Instance:
                 if one.input_bytes != runs[0].input_bytes:
                     there_s = planned_transfer_s(link, one.input_bytes, rate_hz)
                 if there_s is not None:
-                    ways.append(_way(one.variant, one.where, one.sources, there_s, one.mean_s, one.accuracy))
+                    ways.append(way_of(one.variant, one.where, one.sources, there_s, one.mean_s, one.accuracy))
         return ways, near
 
-    def _runs_of(self, agent: str, model: str) -> list[_Whole]:
+    def _runs_of(self, agent: str, model: str) -> list[Whole]:
         """The useful variants of a model on an agent, the fastest first."""
         key = agent, model
         if key not in self._runs:
@@ -184,8 +162,8 @@ class Instance:
                 [p for p in self.agents[self._index[agent]].profiles if p.model == model])]
         return self._runs[key]
 
-    def _whole(self, agent: str, profile: Profile) -> _Whole:
-        return _Whole((agent,), (self._source(profile, agent, 0, 0),), profile.variant, profile.p50_s,
+    def _whole(self, agent: str, profile: Profile) -> Whole:
+        return Whole((agent,), (self._source(profile, agent, 0, 0),), profile.variant, profile.p50_s,
                       mean_s(profile.p50_s, profile.p95_s), (profile.accuracy, profile.network_accuracy),
                       profile.input_bytes)
 
@@ -201,9 +179,9 @@ class Instance:
                 step_p95_s(profile, leg))
         return known
 
-    def _cut(self, stream: StreamOf, near: Sequence[str], most_s: float) -> list[_Way]:
+    def _cut(self, stream: StreamOf, near: Sequence[str], most_s: float) -> list[Way]:
         """The best cuts among these agents, of the most accurate network: a student is cut only by a plan before."""
-        found: list[tuple[float, tuple[str, ...], float, str, _Way]] = []
+        found: list[tuple[float, tuple[str, ...], float, str, Way]] = []
         model, hops = stream.spec.model, dict[tuple[str, str, int], float | None]()
         runs_of = [one for name in near for one in self._runs_of(name, model)]
         best = max((one.accuracy[1] for one in runs_of), default=0.0)
@@ -226,7 +204,7 @@ class Instance:
             self._cuts[key] = list(dict.fromkeys(cuts(runs, home)))
         return self._cuts[key]
 
-    def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> _Way | None:
+    def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> Way | None:
         """This way to run a stream. None: an agent has no such variant, or a link is unknown, or too slow."""
         spec, home = stream.spec, stream.agent
         if len(set(where)) > 1:
@@ -237,10 +215,10 @@ class Instance:
         if profile is None or way_s is None:
             return None
         one = self._whole(where[0], profile)
-        return _way(variant, one.where, one.sources, way_s, one.mean_s, one.accuracy, away=where[0] != home)
+        return way_of(variant, one.where, one.sources, way_s, one.mean_s, one.accuracy, away=where[0] != home)
 
     def _chain(self, stream: StreamOf, variant: str, where: tuple[str, ...],
-               ways: dict[tuple[str, str, int], float | None]) -> _Way | None:
+               ways: dict[tuple[str, str, int], float | None]) -> Way | None:
         """A run over several agents. ways: known transfer times of this stream, by pair of agents and bytes."""
         spec, home = stream.spec, stream.agent
         sources: list[Source] = []
@@ -266,7 +244,7 @@ class Instance:
             sources.append(source)
             run_s += mean_s(source.p50_s, source.p95_s)
             before, accuracy, first = agent, (profile.accuracy, profile.network_accuracy), last
-        return _way(variant, where, tuple(sources), transfer_s, run_s, accuracy)
+        return way_of(variant, where, tuple(sources), transfer_s, run_s, accuracy)
 
     def _transfer_s(self, owner: str, before: str, agent: str, size: int, rate_hz: float) -> float | None:
         """Planned transfer time between two agents. None: the link is unknown, or too slow for the stream.
@@ -280,33 +258,6 @@ class Instance:
         return planned_transfer_s(link, size, rate_hz)
 
 
-def _way(variant: str, where: tuple[str, ...], sources: tuple[Source, ...], transfer_s: float, runs_s: float,
-         accuracy: tuple[float, float], away: bool = True) -> _Way:
-    return (round(OVERHEAD_S + transfer_s + runs_s, 6), away, len(sources), variant, where, sources, transfer_s, runs_s,
-            accuracy)
-
-
-def _option(way: _Way, best: float, best_network: float) -> Option:
-    """With the price of its accuracy beside the best of all options of its stream."""
-    _, away, _, variant, where, sources, transfer_s, runs_s, (accuracy, network) = way
-    return Option(variant=variant, where=where, sources=sources, home=not away, transfer_s=transfer_s, mean_s=runs_s,
-                  accuracy=accuracy, accuracy_cost=_accuracy_cost(best - accuracy, student=network < best_network))
-
-
-def _accuracy_cost(lost: float, *, student: bool) -> float:
-    """In misses per result. A student is worth it where it avoids misses, and not for its latency."""
-    if student:
-        return STUDENT_PRICE + ACCURACY_PRICE * max(lost, 0.0)
-    return ACCURACY_PRICE * lost if lost > ACCURACY_MATTERS else 0.0
-
-
 def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
     where = tuple(placement.where)
     return next((n for n, o in enumerate(options) if o.where == where and o.variant == placement.variant), None)
-
-
-def _may_need_cuts(stream: StreamOf, whole: Sequence[_Way], most_s: float) -> bool:
-    """Whether no whole run of the most accurate network is both short beside the period, and in time."""
-    rate_hz, best = stream.spec.rate_hz, max((way[-1][1] for way in whole), default=0.0)
-    return all(way[-1][1] < best or rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > most_s
-               for way in whole)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.own_events import OwnEvents
 from agents.runtime import gpu_sessions
 from agents.runtime.gpu_sessions import File, build_engines, elsewhere
 from agents.runtime.offer import Offer
@@ -55,9 +56,11 @@ def test_missing_engines_are_built_one_after_the_other_and_told() -> None:
     assert told[0] == f"building engine 1 of {count}: detector fp16, whole"
     assert told[1] == f"building engine 1 of {count}: detector fp16, whole: built after 0 s"
     assert any(": detector int8_trt, stage 1 of " in line for line in told)
-    assert {file.variant: (file.on, file.precision) for file in seen} == {
-        "fp32": (("tensorrt", "cuda"), "fp32"), "fp16": (("tensorrt", "cuda"), "fp16"),
-        "int8_trt": (("tensorrt",), "int8")}
+    by_variant = {file.variant: (file.on, file.precision) for file in seen}
+    both = ("tensorrt", "cuda")
+    assert {"fp32": (both, "fp32"), "fp16": (both, "fp16"), "int8_trt": (("tensorrt",), "int8"),
+            "small_int8_trt": (("tensorrt",), "int8")}.items() <= by_variant.items()
+    assert not any(name.endswith("int8") for name in by_variant)         # those are for CPUs
     assert build_engines(offer(), GPU, ARTEFACTS, load=slow, say=told.append) == 0        # all of them stand
 
 
@@ -98,6 +101,7 @@ def test_nodes_elsewhere_are_told_by_model_variant_and_stage() -> None:
     assert told[0] == {"model": "detector", "variant": "fp16", "stage": "whole", "node": "top", "operator": "TopK",
                        "provider": "CUDAExecutionProvider", "share": 0.2568}
     assert [one["stage"][:7] for one in told[1:]] == ["stage 1"] * 8
-    made.elsewhere = told
-    assert made.events()[0] == Happened(what="other_provider", detail=told[0])
+    put: list[Happened] = []
+    OwnEvents(put.append).other_provider(told)
+    assert put[0] == Happened(what="other_provider", detail=told[0])
     assert elsewhere(offer(CPU), CPU, ARTEFACTS, loaded) == []

@@ -33,11 +33,12 @@ def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: l
     assert (found.skipped, found.failed) == ([], [])
     assert not found.explained or "cpu" not in (card.variants[variant].providers or ["cpu"])     # else as CPUs fuse
     assert found.sensitivity > 0.3
-    if card.variants[variant].precision == "int8":
+    if card.variants[variant].precision == "int8" and "tensorrt" not in card.variants[variant].providers:
         assert found.max_abs_error == 0.0
 
 
-@pytest.mark.parametrize(("name", "variant"), [key for key in SHIPPED if key[1] != "fp16"])
+@pytest.mark.parametrize(("name", "variant"), [
+    key for key in SHIPPED if not key[1].endswith("fp16")])
 def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)
     entry = card.variants[variant]

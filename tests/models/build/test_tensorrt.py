@@ -256,7 +256,7 @@ def test_tensorrt_takes_what_we_ship_for_it_whole_and_in_stages(name: str, key: 
     variant, found = card.variants[key], verify_form(card, key, ARTEFACTS)
     if key in meant(card):
         assert found.failures == []
-        assert key == "fp32" or (variant.gate is not None and variant.gate.passed)
+        assert key.endswith("fp32") or (variant.gate is not None and variant.gate.passed)
     else:
         assert variant.providers == ["cpu"]
         assert any("its zero point is" in line for line in found.failures)

@@ -19,7 +19,7 @@ BOARD = "{speed: {fp32: 0.2, int8: 0.2}, power_w: 1, source: test"
 @pytest.mark.parametrize(("more", "told"), [
     (", memory_mb: 130}", "board odd: memory_mb: 130: no variant of detector for stream detect fits, and policy local"),
     (", threads: 2}",
-     "detector fp32, int8 was not profiled with as many on this machine; `swarm models profile detector"),
+     "small_int8 was not profiled with as many on this machine; `swarm models profile detector"),
     (", providers: [cuda], emulated: false}", "detector fp32: provider CUDAExecutionProvider is not available"),
 ])
 def test_a_board_that_cannot_run_the_models(

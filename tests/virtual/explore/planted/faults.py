@@ -103,11 +103,11 @@ FAULTS = [
         '                self._return_home(state, "peer_lost", now, out)\n',
     )]),
     Planted("a late result is delivered twice", "a result is delivered at most once", [Change(
-        "agents/robot.py", "        if outcome is not None and seen is not None:\n",
+        "agents/robot.py", "        if outcome is not None:\n            if self._recording",
         '        if outcome is not None and span.ending == "late":\n'
         "            self._acting.on(Perceived(\n"
         "                stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))\n"
-        "        if outcome is not None and seen is not None:\n",
+        "        if outcome is not None:\n            if self._recording",
     )]),
     Planted("a cancelled offload keeps its request open", "memory is bounded", [Change(
         OWN, "            self._offloads.cancel(state, now, out)\n        del self._open[span.request]\n",
