@@ -165,7 +165,7 @@ def test_a_file_of_boards_counts_before_the_boards_of_the_launch_file(tmp_path: 
 
 
 @pytest.mark.parametrize(("change", "told"), [
-    (("providers: [cpu]", "providers: [cuda, cpu]"), r"measured\.providers: cuda, cpu, and the board has cpu; the same"),
+    (("providers: [cpu]", "providers: [cuda, cpu]"), r"measured\.providers: cuda, cpu, and the board has cpu"),
     (("[3, 2]", f"[{', '.join(['1e300'] * 21)}]"), r"21 values that are no quantiles; 21 values of 0\.001 to 1e\+06"),
     (("runs: 1, quantiles_ms: [3, 2]", f"runs: -1, quantiles_ms: [{', '.join(['1'] * 21)}]"), r"\.runs: -1; 1 or more"),
 ])
