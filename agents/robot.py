@@ -70,7 +70,7 @@ class Robot:
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
         self._own_advert, self._health = OwnAdvert(first_advert(settings, offer), offer), Health()
-        self._peers, self._link_reporter = PeerTable(offer.files), LinkReporter()
+        self._peers, self._link_reporter = PeerTable(offer.files, offer.own_cards(settings.variants)), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_members_changed, active_peers=self._peers.active)
         self._residency = offer.residency()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from agents.peers.claims import OwnCards
 from agents.peers.peer_speed import PeerSpeed
 from swarm.core.policy.cost import PeerView, by_speed, leg_bytes, leg_p50_s, named
 from swarm.core.policy.link import LinkQuality
@@ -67,11 +68,12 @@ class PeerTable:
     """Adverts, links and loads of all peers.
 
     files: the hash of each of our own variants, by model and variant. A peer whose files of a variant differ, as those
-    of another release may, is not asked to run that variant.
+    of another release may, is not asked to run that variant. cards: which of its variants are believed.
     """
 
-    def __init__(self, files: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
-        self._files = files
+    def __init__(self, files: Mapping[tuple[str, str], str] = MappingProxyType({}),
+                 cards: OwnCards | None = None) -> None:
+        self._files, self._cards = files, cards or OwnCards({})
         self._peers: dict[str, _Peer] = {}
         self._adverts: dict[tuple[str, int], _Advert] = {}       # by peer and boot; kept when the peer is lost
         self._active: dict[str, int] = {}                # peers that got work, and until when they count as active
@@ -147,8 +149,9 @@ class PeerTable:
             return []                                # a duplicate, or overtaken by a newer one
         by_model: dict[str, list[Profile]] = {}
         for profile in advert.profiles:
-            if not self._is_other(profile):
-                by_model.setdefault(profile.model, []).append(profile)
+            believed = None if self._is_other(profile) else self._cards.believed(profile)
+            if believed is not None:
+                by_model.setdefault(profile.model, []).append(believed)
         by_model = {model: by_speed(profiles) for model, profiles in by_model.items()}
         alike = (known.profiles for known in self._adverts.values() if known.profiles == by_model)
         by_model = next(alike, by_model)             # robots with the same board share one copy

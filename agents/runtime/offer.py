@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.peers.claims import Accuracy, OwnCards
 from agents.ports import Part
 from agents.runtime.emulation import VariantTimes
 from agents.runtime.memory import LOAD_FILES, MB, RESERVE_BYTES, Candidate, fitting
@@ -114,6 +115,13 @@ class Offer:
                     profile.memory_bytes, profile.memory_bytes + LOAD_FILES * files[stages], profile.load_s)
         return sizes
 
+    def own_cards(self, allowed: Mapping[str, Sequence[str]]) -> OwnCards:
+        """What is believed of peers' variants. allowed: of the models that are named, the variants that may run."""
+        return OwnCards({
+            model: {variant: _accuracy(card, variant) for variant in allowed.get(model, card.variants)
+                    if variant in card.variants}
+            for model, card in self.cards.items()})
+
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""
         return self._times[model, variant]
@@ -153,7 +161,7 @@ class Offer:
 
     def _add(self, card: Card, variant: str, times: Times, staged: bool) -> None:
         """staged: its stages may be loaded."""
-        entry = card.variants[variant]
+        entry, accuracy = card.variants[variant], _accuracy(card, variant)
         whole_s, *stages_s = [_quantiles_s(time) for time in (times.whole, *times.stages)]
         batches = paying(times.whole, times.batches) if entry.batch > 1 else []
         self._times[card.name, variant] = VariantTimes(whole_s, stages_s, [_quantiles_s(time) for time in batches])
@@ -163,8 +171,7 @@ class Offer:
         ]
         self.profiles.setdefault(card.name, []).append(Profile(
             model=card.name, variant=variant, p50_s=whole_s[10], p95_s=whole_s[19],
-            memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
-            network_accuracy=card.variants[network(card, variant)].metrics[card.primary_metric],
+            memory_bytes=entry.memory_bytes, accuracy=accuracy.of_variant, network_accuracy=accuracy.of_network,
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
             batch_s=[time.p50_ms / 1e3 for time in batches], load_s=times.load_s, files=self.files[card.name, variant],
         ))
@@ -191,6 +198,12 @@ def _candidate(card: Card, variant: str, times: Times) -> Candidate:
     entry = card.variants[variant]
     return Candidate(card.name, variant, times.whole.p50_ms / 1e3, entry.memory_bytes,
                      staged=0 < len(entry.stages) <= MOST_STAGES)
+
+
+def _accuracy(card: Card, variant: str) -> Accuracy:
+    of_variant, of_network = (card.variants[name].metrics.get(card.primary_metric, 0.0)
+                              for name in (variant, network(card, variant)))
+    return Accuracy(of_variant, of_network)
 
 
 def _quantiles_s(time: RunTime) -> list[float]:

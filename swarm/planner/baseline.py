@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
-from swarm.core.policy.cost import by_speed, faithful, named
+from swarm.core.policy.cost import by_speed, faithful, in_time, named
 from swarm.core.policy.plan import Placement, Profile
 from swarm.planner.problem import Problem, StreamOf
 
@@ -23,8 +23,36 @@ class Team:
         return sorted((s for s in self.problem.streams if s.agent in self._profiles), key=lambda s: s.key)
 
     def fastest(self, agent: str, stream: StreamOf) -> Profile | None:
-        """The fastest form of the most accurate network of a stream's model on an agent."""
-        return next(iter(faithful(by_speed(p for p in self._profiles[agent] if p.model == stream.spec.model))), None)
+        """The fastest variant of a stream's model on an agent, of whatever accuracy."""
+        return next(iter(self._forms(agent, stream)), None)
+
+    def usual(self, agent: str, stream: StreamOf) -> Profile | None:
+        """What an agent runs of a stream's model whole: the most accurate network that is in time, as agents choose."""
+        forms = self._forms(agent, stream)
+        return in_time(forms, lambda p: self.transfer_s(stream.agent, agent, p.input_bytes) + p.p95_s,
+                       stream.spec.deadline_s) if forms else None
+
+    def best(self, stream: StreamOf, way_of: Callable[[Profile], tuple[float, Placement] | None]) -> Placement | None:
+        """Of the most accurate network that is in time; where none is, the soonest. None: there is no way.
+
+        way_of: the median latency and the placement of a variant, of the owner's or, if it has none, of a peer's.
+        """
+        late: list[tuple[float, Placement]] = []
+        for profile in self._candidates(stream):
+            way = way_of(profile)
+            if way is not None and way[0] + profile.p95_s - profile.p50_s <= stream.spec.deadline_s:
+                return way[1]
+            late += [way] if way is not None else []
+        return min(late, key=lambda one: one[0])[1] if late else None
+
+    def _candidates(self, stream: StreamOf) -> list[Profile]:
+        """The fastest form of each network, the most accurate first: of the owner, or, if it has none, of its peers."""
+        own = faithful(self._forms(stream.agent, stream))
+        return own or sorted((p for peer in self.peers(stream.agent) for p in faithful(self._forms(peer, stream))),
+                             key=lambda p: -p.network_accuracy)
+
+    def _forms(self, agent: str, stream: StreamOf) -> list[Profile]:
+        return by_speed(p for p in self._profiles[agent] if p.model == stream.spec.model)
 
     def same(self, agent: str, profile: Profile) -> Profile | None:
         """The same variant on another agent, if it has the same stages."""

@@ -119,6 +119,19 @@ def test_a_request_is_offloaded_run_and_delivered_and_its_outcome_is_recorded(du
     np.testing.assert_array_equal(frames[record.frame], FRAME)
 
 
+def test_a_variant_that_a_peer_has_made_up_gets_no_work_though_it_claims_to_be_the_best(duo: Duo) -> None:
+    duo.last_on("mule")
+    claim = msgspec.structs.replace(
+        duo.offers["mule"].announce()[0], variant="made_up", p50_s=0.001, p95_s=0.001, network_accuracy=1.0)
+    told = duo.robots["mule"]._own_advert.advert
+    duo.hosts["mule"].transport.send("rover", msgspec.structs.replace(
+        told, number=told.number + 1, profiles=[*told.profiles, claim]))
+    known = duo.robots["rover"]._peers
+    duo.stage.until(lambda: known.advert_of("mule") > told.number)
+    assert {one.variant for one in known.views(duo.hosts["rover"].clock.now_ns())["mule"].profiles["detector"]} == {
+        one.variant for one in told.profiles}
+
+
 def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
     duo.last_on("mule")
     duo.stage.silent.add("mule")

@@ -16,7 +16,7 @@ from tests.core.peak import growth_bytes
 MESSAGES = 50_000                    # none of them right; of two and a half frames on average
 MANY_MESSAGES = 200_000
 GROWTH_BYTES = 32 << 20              # of the process at its highest, over all of them
-PLAIN = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
+PLAIN = {"v": wire.PROTOCOL, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
 ROOM = wire.MAX_HEADER_BYTES - 200
 
 

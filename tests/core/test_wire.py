@@ -79,7 +79,8 @@ EXAMPLES: list[msg.Body] = [
 
 def envelope(body: msg.Body, **more: object) -> wire.Envelope:
     plain = msgspec.to_builtins(body, builtin_types=(bytes,))
-    return msgspec.convert({"v": 1, "swarm": "s", "sender": "a", "boot": 4, "body": plain, **more}, wire.Envelope)
+    head = {"v": wire.PROTOCOL, "swarm": "s", "sender": "a", "boot": 4, "body": plain}
+    return msgspec.convert(head | more, wire.Envelope)
 
 
 def frames_of(body: msg.Body, *tensors: np.ndarray) -> list[wire.Buffer]:
@@ -162,9 +163,10 @@ def with_tensors(*headers: object) -> bytes:
     ([b"\xdd\xff\xff\xff\xff"], "header"),
     ([b"\0" * (wire.MAX_HEADER_BYTES + 1)], "header"),
     ([msgpack.packb([1, 2])], "header"),
-    ([msgpack.packb({"v": 2})], "version"),
-    ([msgpack.packb({"v": 1, "swarm": "s"})], "header"),
-    ([msgpack.packb({"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "nonsense"}})], "header"),
+    ([msgpack.packb({"v": 1})], "version"),     # its adverts tell no accuracy of networks
+    ([msgpack.packb({"v": wire.PROTOCOL + 1})], "version"),
+    ([msgpack.packb({"v": wire.PROTOCOL, "swarm": "s"})], "header"),
+    ([msgpack.packb({"v": wire.PROTOCOL, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "none"}})], "header"),
     ([with_tensors(["float32", [2]])], "tensor"),
     ([with_tensors(["float32", [2]]), b"1234"], "tensor"),
     ([with_tensors(["float32", [-1]]), b""], "tensor"),

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from swarm.core.protocol.messages import Drain, Happened, Scene, Shutdown, Start
-from swarm.core.protocol.wire import MAX_HEADER_BYTES, with_crc
+from swarm.core.protocol.wire import MAX_HEADER_BYTES, PROTOCOL, with_crc
 from swarm.core.settings.errors import BadInput
 from swarm.net.lanes import open_endpoint
 from tests.net.harness import Net
@@ -93,7 +93,7 @@ def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None
     raw.setsockopt_string(zmq.ROUTING_ID, "mallory")
     raw.connect(b.member.urgent)
     raw.send_multipart([with_crc(b"\xc1 noise")])
-    forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
+    forged = {"v": PROTOCOL, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
     raw.send_multipart([with_crc(msgpack.packb(forged))])
     raw.send_multipart([msgpack.packb(forged)])
     raw.send_multipart([b""])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, Scene, Start
-from swarm.core.protocol.wire import DTYPES, Envelope
+from swarm.core.protocol.wire import DTYPES, PROTOCOL, Envelope
 from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
@@ -57,7 +57,7 @@ def test_an_answer_with_a_large_header_takes_the_receipt_along(net: Net) -> None
     assert a.send("b", Drain(), [np.zeros(20_000, np.uint8)])
     net.until(lambda: len(net.got["b"]) == 1)
     assert "a" in b._bulk._incoming
-    b._bulk.on_message(Envelope(v=1, swarm="s", sender="a", boot=1, body=Start(), number=2), 1, 0)
+    b._bulk.on_message(Envelope(v=PROTOCOL, swarm="s", sender="a", boot=1, body=Start(), number=2), 1, 0)
     assert b._bulk.receipt_for("a") is not None
     assert b.send("a", Scene(json=bytes(100_000)))
     assert b._bulk.receipt_for("a") is None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.policy.plan import Profile
-from swarm.planner.options.instance import ACCURACY_PRICE, STUDENT_PRICE, Instance
+from swarm.planner.options.instance import Instance
 from swarm.planner.options.option import useful_variants
+from swarm.planner.options.ways import ACCURACY_PRICE, STUDENT_PRICE
 from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.judge import LATENCY_PRICE, RISK_PRICE
 from tests.planner.builders import profile, stream

@@ -10,6 +10,7 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Placement
 from swarm.core.protocol.messages import Advert
+from swarm.planner.observed.accuracies import agreed
 from swarm.planner.observed.busy_shares import BusyShares
 from swarm.planner.observed.conditions import agent_info
 from swarm.planner.observed.streams import StreamRecords
@@ -29,7 +30,7 @@ def problem_of(
     if foresight is not None:
         links = foresight.links(links)
     problem = Problem(
-        agents=tuple(agent_info(name, advert) for name, advert in members.items()),
+        agents=agreed([agent_info(name, advert) for name, advert in members.items()]),
         streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items() for spec in advert.streams),
         links=links, airtimes=measured.airtimes(links),
     )

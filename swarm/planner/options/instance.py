@@ -17,7 +17,7 @@ from swarm.planner.options.option import (
     planned_transfer_s,
     useful_variants,
 )
-from swarm.planner.options.ways import Way, Whole, may_need_cuts, option_of, way_of
+from swarm.planner.options.ways import Way, Whole, best_known, may_need_cuts, option_of, way_of
 from swarm.planner.problem import NO_SOURCE, Problem, StreamOf, left_s, sources, sources_first
 
 NEAREST = 10                     # peers considered for one stream at most
@@ -116,12 +116,13 @@ class Instance:
         if stream.agent not in self._index:
             return []
         ways, near = self._wholes(stream)
-        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or may_need_cuts(stream, ways, most_s):
-            ways += self._cut(stream, near, most_s)
+        best, network = best_known(ways, stream.agent)
+        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or may_need_cuts(
+                stream, ways, network, most_s):
+            ways += self._cut(stream, near, network, most_s)
         if before is not None and all((one[4], one[3]) != (tuple(before.where), before.variant) for one in ways):
             kept = self._made(stream, before.variant, tuple(before.where))
             ways += [kept] if kept is not None else []
-        best, network = (max((one[-1][k] for one in ways), default=0.0) for k in (0, 1))
         return [option_of(one, best, network) for one in sorted(ways)]
 
     def _wholes(self, stream: StreamOf) -> tuple[list[Way], list[str]]:
@@ -179,13 +180,15 @@ class Instance:
                 step_p95_s(profile, leg))
         return known
 
-    def _cut(self, stream: StreamOf, near: Sequence[str], most_s: float) -> list[Way]:
-        """The best cuts among these agents, of the most accurate network: a student is cut only by a plan before."""
+    def _cut(self, stream: StreamOf, near: Sequence[str], best: float, most_s: float) -> list[Way]:
+        """The best cuts among these agents, of networks at least as accurate as the best that is known.
+
+        A student is cut only by a plan before.
+        """
         found: list[tuple[float, tuple[str, ...], float, str, Way]] = []
         model, hops = stream.spec.model, dict[tuple[str, str, int], float | None]()
         runs_of = [one for name in near for one in self._runs_of(name, model)]
-        best = max((one.accuracy[1] for one in runs_of), default=0.0)
-        for variant in sorted({one.variant for one in runs_of if one.accuracy[1] == best}):
+        for variant in sorted({one.variant for one in runs_of if one.accuracy[1] >= best}):
             runs = {name: [stage.p50_s for stage in profile.stages] for name in near
                     if (profile := self._profiles.get((name, model, variant))) is not None}
             for where in self._cuts_of(runs, stream.agent):

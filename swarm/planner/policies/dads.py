@@ -18,24 +18,24 @@ from swarm.planner.solvers.budget import Budget
 
 def place(problem: Problem, previous: Sequence[Placement], budget: Budget) -> list[Placement]:
     team = Team(problem)
-    return [placement for stream in team.streams() if (placement := _best(team, stream)) is not None]
+    return [placement for stream in team.streams() if (placement := team.best(
+        stream, lambda variant, of=stream: _best(team, of, variant))) is not None]
 
 
-def _best(team: Team, stream: StreamOf) -> Placement | None:
-    own, period_s = team.fastest(stream.agent, stream), 1.0 / stream.spec.rate_hz
+def _best(team: Team, stream: StreamOf, variant: Profile) -> tuple[float, Placement] | None:
+    own, period_s = team.same(stream.agent, variant), 1.0 / stream.spec.rate_hz
     ways: list[tuple[float, float, int, Placement]] = []         # latency, longest part
     if own is not None:
         ways.append((own.p50_s, own.p50_s, 0, cut(stream, own, [stream.agent])))
     for peer in team.peers(stream.agent):
-        there = team.same(peer, own) if own is not None else team.fastest(peer, stream)
+        there = team.same(peer, variant)
         if there is not None:
             ways += _cuts(team, stream, own, there, peer, len(ways))
     if not ways:
         return None
     light = min(ways, key=lambda way: (way[0], way[2]))
-    if light[1] <= period_s:
-        return light[3]
-    return min(ways, key=lambda way: (way[1], way[2]))[3]
+    found = light if light[1] <= period_s else min(ways, key=lambda way: (way[1], way[2]))
+    return found[0], found[3]
 
 
 def _cuts(

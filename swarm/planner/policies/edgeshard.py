@@ -19,20 +19,8 @@ Chain = tuple[float, tuple[str, ...]]    # latency, and the agent of each stage 
 
 def place(problem: Problem, previous: Sequence[Placement], budget: Budget) -> list[Placement]:
     team = Team(problem)
-    placements: list[Placement] = []
-    for stream in team.streams():
-        ways = [way for variant in _variants(team, stream) if (way := _best(team, stream, variant)) is not None]
-        if ways:
-            placements.append(min(ways, key=lambda way: way[0])[1])
-    return placements
-
-
-def _variants(team: Team, stream: StreamOf) -> list[Profile]:
-    """The fastest variant at home, or, if home has none, that of each peer."""
-    own = team.fastest(stream.agent, stream)
-    if own is not None:
-        return [own]
-    return [profile for peer in team.peers(stream.agent) if (profile := team.fastest(peer, stream)) is not None]
+    return [placement for stream in team.streams() if (placement := team.best(
+        stream, lambda variant, of=stream: _best(team, of, variant))) is not None]
 
 
 def _best(team: Team, stream: StreamOf, variant: Profile) -> tuple[float, Placement] | None:

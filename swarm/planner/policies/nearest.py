@@ -1,4 +1,6 @@
 """`nearest`: every stream on the peer with the shortest round trip that has its model and a faster board; else at home.
+
+A board is faster whose fastest variant is. It runs the most accurate network that is in time there.
 """
 
 from __future__ import annotations
@@ -16,11 +18,9 @@ def place(problem: Problem, previous: Sequence[Placement], budget: Budget) -> li
     placements: list[Placement] = []
     for stream in team.streams():
         own = team.fastest(stream.agent, stream)
-        near = [(problem.links[stream.agent, peer].rtt_s, peer, profile) for peer in team.peers(stream.agent)
-                if (profile := team.fastest(peer, stream)) and (own is None or profile.p50_s < own.p50_s)]
-        if near:
-            _, peer, profile = min(near, key=lambda one: one[:2])
-            placements.append(whole(stream, profile, peer))
-        elif own is not None:
-            placements.append(whole(stream, own, stream.agent))
+        near = [(problem.links[stream.agent, peer].rtt_s, peer) for peer in team.peers(stream.agent)
+                if (fastest := team.fastest(peer, stream)) and (own is None or fastest.p50_s < own.p50_s)]
+        agent = min(near)[1] if near else stream.agent
+        if profile := team.usual(agent, stream):
+            placements.append(whole(stream, profile, agent))
     return placements

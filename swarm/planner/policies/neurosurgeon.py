@@ -17,16 +17,17 @@ from swarm.planner.solvers.budget import Budget
 
 def place(problem: Problem, previous: Sequence[Placement], budget: Budget) -> list[Placement]:
     team = Team(problem)
-    return [placement for stream in team.streams() if (placement := _best(team, stream)) is not None]
+    return [placement for stream in team.streams() if (placement := team.best(
+        stream, lambda variant, of=stream: _best(team, of, variant))) is not None]
 
 
-def _best(team: Team, stream: StreamOf) -> Placement | None:
-    home, own = stream.agent, team.fastest(stream.agent, stream)
+def _best(team: Team, stream: StreamOf, variant: Profile) -> tuple[float, Placement] | None:
+    home, own = stream.agent, team.same(stream.agent, variant)
     best: list[tuple[float, int, Placement]] = []
     if own is not None:
         best.append((own.p50_s, 0, cut(stream, own, [home])))
     for peer in team.peers(home):
-        there = team.same(peer, own) if own is not None else team.fastest(peer, stream)
+        there = team.same(peer, variant)
         if there is None:
             continue
         sent_s = team.transfer_s(home, peer, there.input_bytes)
@@ -34,7 +35,10 @@ def _best(team: Team, stream: StreamOf) -> Placement | None:
         if own is not None:
             best += [(latency_s(team, home, peer, own, there, k), len(best) + k, cut(
                 stream, own, [home] * k + [peer] * (len(own.stages) - k))) for k in range(1, len(own.stages))]
-    return min(best, key=lambda one: one[:2])[2] if best else None
+    if not best:
+        return None
+    least_s, _, placement = min(best, key=lambda one: one[:2])
+    return least_s, placement
 
 
 def latency_s(team: Team, home: str, peer: str, own: Profile, there: Profile, first: int) -> float:

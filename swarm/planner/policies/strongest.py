@@ -1,4 +1,7 @@
-"""`strongest`: every stream on the agent whose board runs its model fastest, whatever the links and the load."""
+"""`strongest`: every stream on the agent whose board runs its model fastest, whatever the links and the load.
+
+There it runs the most accurate network that is in time. That says nothing of a board: its fastest variant does.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ def place(problem: Problem, previous: Sequence[Placement], budget: Budget) -> li
     team = Team(problem)
     placements: list[Placement] = []
     for stream in team.streams():
-        able = [(profile.p50_s, agent != stream.agent, agent, profile)
-                for agent in [stream.agent, *team.peers(stream.agent)] if (profile := team.fastest(agent, stream))]
+        able = [(fastest.p50_s, agent != stream.agent, agent)
+                for agent in [stream.agent, *team.peers(stream.agent)] if (fastest := team.fastest(agent, stream))]
         if able:
-            _, _, agent, profile = min(able, key=lambda one: one[:3])
+            _, _, agent = min(able)
+            profile = team.usual(agent, stream)
+            assert profile is not None               # it has a fastest one
             placements.append(whole(stream, profile, agent))
     return placements

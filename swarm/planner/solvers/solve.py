@@ -48,7 +48,7 @@ def failed(command: Solve, places: str, why: str) -> Solution:
     if places:
         team = Team(command.problem)
         placements = [whole(stream, own, stream.agent) for stream in team.streams()
-                      if (own := team.fastest(stream.agent, stream)) is not None]
+                      if (own := team.usual(stream.agent, stream)) is not None]
     return Solution(
         placements=placements, score=(), on_time=0.0, solver=places.rpartition("/")[2], worked_s=0.0,
         changed=choices(placements) != choices(command.previous), failed=why)

@@ -161,3 +161,37 @@ def test_placements_of_strangers_are_left_out(own: Path) -> None:
     solution = solved(Solve(team(2, 1), [], (1, 0)), CountedBudget(0.1), 0, "mine")
     assert [(p.agent, p.where) for p in solution.placements] == [("rover_1", ["carrier_0"])]
     assert len(solution.unplaced) == len(team(2, 1).streams) - 1
+
+
+def family(ms: float, student_ms: float) -> AgentInfo:
+    """A teacher of three stages, and a student of it."""
+    teacher, student = (
+        msgspec.structs.replace(profile("m", of_ms, variant, accuracy, stages=3), network_accuracy=accuracy)
+        for of_ms, variant, accuracy in ((ms, "int8", 0.94), (student_ms, "student", 0.93)))
+    return AgentInfo(name="", profiles=(teacher, student))
+
+
+@pytest.mark.parametrize("name", ["dads", "edgeshard", "nearest", "neurosurgeon", "strongest"])
+@pytest.mark.parametrize(("deadline_s", "variant", "agent"), [
+    (1.0, "int8", "b"),                      # 200 ms on the peer, 400 at home
+    (0.15, "student", "b"),                  # the teacher is late everywhere, the student is not
+])
+def test_rivals_take_a_student_only_where_its_teacher_would_be_late(
+    name: str, deadline_s: float, variant: str, agent: str
+) -> None:
+    problem = chain(family(400, 100), family(200, 20), ab=link(10, 10), ba=link(10, 10))
+    short = msgspec.structs.replace(problem, streams=(stream("a", "s", "m", 1.0, deadline_s, 0),))
+    (placed,) = policies.load(name)(short, [], CountedBudget(0.02))
+    assert (placed.variant, placed.where) == (variant, [agent])
+
+
+def test_a_network_that_only_a_peer_runs_in_time_goes_there(own: Path) -> None:
+    problem = chain(family(400, 100), family(50, 20), ab=link(10, 10), ba=link(10, 10))
+    short = msgspec.structs.replace(problem, streams=(stream("a", "s", "m", 1.0, 0.15, 0),))
+    for name in ("dads", "edgeshard", "neurosurgeon"):
+        (placed,) = policies.load(name)(short, [], CountedBudget(0.02))
+        assert (placed.variant, placed.where) == ("int8", ["b"])
+    own.write_text(HEAD + "raise RuntimeError")
+    own.rename(own.with_name("fails_on_a_family.py"))
+    (home,) = solved(Solve(short, [], (1, 0)), CountedBudget(0.1), 0, "fails_on_a_family").placements
+    assert (home.variant, home.where) == ("student", ["a"])
