@@ -219,6 +219,24 @@ def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
     return [key for key in kept if not (card.variants[key].teacher and key in replaced)]
 
 
+def check_wanted(wanted: Sequence[str], card: Card, times: Mapping[str, RunTime], board: str) -> None:
+    """Check the variants of a model that the user lets run. times: on this board, of the variants that it runs.
+
+    Raises: ModelError for one that the card lacks, and if none of them can run.
+    """
+    where = f"variants: {card.name}"
+    for name in wanted:
+        if name not in card.variants:
+            raise ModelError(where, f"there is no {name}", f"one of {', '.join(card.variants)}")
+    left = {name: times[name] for name in wanted if name in times}
+    if not left:
+        raise ModelError(where, f"board {board} runs none of {', '.join(wanted)}", f"one of {', '.join(times)}")
+    if not fit(card, left):
+        gates = [f"{name} has {gate.metric} {gate.value:.4g}, and its gate is {gate.floor:.4g}"
+                 for name in left if (gate := card.variants[name].gate) is not None and not gate.passed]
+        raise ModelError(where, "; ".join(gates), f"one of {', '.join(fit(card, times))}")
+
+
 def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
     """The fastest form of the most accurate network among those of `fit`: what runs where time allows."""
     forms = fit(card, times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import rules
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.links import fleet_of
 from swarm.core.settings.process_files import AgentFile, WorldFile
 from swarm.run.settings.known import Known
@@ -24,9 +25,17 @@ def check_processes(resolved: Resolved, known: Known, where: str) -> None:
                 rules.agent_file(agent, at, known.behaviours())
                 fleet = fleet_of(spec.name)
                 if fleet not in boards:              # its robots are all alike
-                    known.check_models(agent)
+                    _check_models(agent, known, where)
                     boards.add(fleet)
             case WorldFile() as world:
                 rules.world_file(world, at, known.scenarios(), known.kinds())
             case planner:
                 rules.planner_file(planner, at)
+
+
+def _check_models(agent: AgentFile, known: Known, where: str) -> None:
+    """Raises: BadInput, with the launch file."""
+    try:
+        known.check_models(agent)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error.where}", error.what, error.want) from None

@@ -36,6 +36,13 @@ def test_a_board_that_cannot_run_the_models(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_variant_that_no_card_has_is_told_with_the_launch_file(tmp_path: Path) -> None:
+    launch = write_launch(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        load_launch(Options(launch=str(launch), assignments=["variants={detector: [int7]}"]))
+    assert str(caught.value).startswith(f"{launch}: variants: detector: there is no int7; one of fp32, ")
+
+
 def test_the_behaviour_that_a_scenario_names_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Installed, "behaviour", lambda *_: "juggle")
     with pytest.raises(BadInput, match=r"patrol\.yaml: rover_0: behaviour: no behaviour is called 'juggle'"):
