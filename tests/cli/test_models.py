@@ -153,7 +153,7 @@ def test_a_board_is_measured_into_a_file_of_its_own(
     assert board.measured is not None
     seen = board.measured.models["small"]["fp32"]
     assert seen.whole.run_time == told.variants["fp32"].whole.run_time
-    assert (seen.provider, seen.whole.load_ms) == ("cpu", told.variants["fp32"].whole.load_cold_ms)
+    assert (seen.provider, seen.whole.load_ms) == ("cpu", told.variants["fp32"].whole.load_warm_ms)
     card = store.load_card("small")
     assert profiles.on_board(card, "orin_nano", board, "9.9")["fp32"].whole == seen.whole.run_time
     for arguments, wrong in ((["--board", "orin_nano", "--out", str(tmp_path / "no" / "file")], "a folder that exists"),
