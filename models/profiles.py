@@ -20,8 +20,8 @@ HOST = "host"
 """The board that stands for this machine, not emulated."""
 
 LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
-"""To load a file from the cache of optimised graphs, where no profile tells: of the four files of the models that we
-ship `load_warm_ms` of `swarm models profile` is at most this on the host."""
+"""To load a file from the cache of optimised graphs, where no profile tells: of the 12 variants that we ship for a CPU
+`load_warm_ms` of `swarm models profile` is at most this on the host."""
 
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
