@@ -21,7 +21,7 @@ HOST = "host"
 
 LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
 """To load a file from the cache of optimised graphs, where no profile tells: of the 12 variants that we ship for a CPU
-`load_warm_ms` of `swarm models profile` is at most this on the host."""
+`load_warm_ms` of `swarm models profile` on the host, the lower of two, is at most this."""
 
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

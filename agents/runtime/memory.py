@@ -27,8 +27,8 @@ LOAD_FILES = 2
 class Candidate(NamedTuple):
     """A variant that the board could run.
 
-    memory_bytes: as measured, else by its card. All its stages together count as much as the whole: in one process those
-    of the 12 variants that we ship for a CPU take 120e6 to 129e6 bytes, and the whole variants 232e6 by their cards.
+    memory_bytes: as measured, else by its card. All its stages together count as much as the whole: in one process
+    those of the 12 variants that we ship for a CPU take up to 129e6 bytes, and the whole ones 232e6 by their cards.
     """
 
     model: str

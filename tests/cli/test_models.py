@@ -268,6 +268,30 @@ def test_variants_for_tensorrt_are_made_and_checked(capsys: pytest.CaptureFixtur
     assert "--variant int8: is for cpu; TensorRT would refuse" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "told"), [
+    (["small", "--all-cuts"], "does not take --all-cuts"),
+    (["detector", "--inputs", "random"], "detector is compared on rendered frames with their truth; no --inputs"),
+])
+def test_options_that_a_check_for_tensorrt_does_not_use_are_refused(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(cnn())
+    assert main(["models", "verify", "--provider", "tensorrt", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_several_profiles_are_one_json_object(
+    own_store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(cnn())
+    other = msgspec.structs.replace(store.load_card("small"), name="other")
+    store.save_card(other)
+    monkeypatch.setattr("models.build.measure.profiler.ROUNDS", 2)
+    assert main(["models", "profile", "small", "other", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["model"] for one in told["profiles"]] == ["small", "other"]
+
+
 def test_what_tensorrt_does_not_take_is_told_by_node(capsys: pytest.CaptureFixture[str]) -> None:
     graph = cnn(2)
     graph.graph.node[1].CopyFrom(onnx.helper.make_node("MaxPool", ["c_0"], ["r_0"], "pooled", kernel_shape=[3, 3],
