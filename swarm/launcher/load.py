@@ -90,18 +90,20 @@ def load_launch(options: Options) -> Resolved:
 def find_source(launch: str, more_boards: Sequence[str] = ()) -> Source:
     """A launch file, found by name or path, and the boards that hold for it, as they were written. Raises: BadInput.
 
-    more_boards: files of boards; the last one that has a name counts.
+    more_boards: files of boards; the last one that has a name counts, also before one of the launch file's own.
     """
     path = find.launch_file(launch)
     boards = find.boards_file(path)
-    found = settings_files.load(boards)
+    found, own = settings_files.load(boards), settings_files.load(path)
     if more_boards:
         boards_of(found, str(boards))
         for more in more_boards:
             read = settings_files.load(Path(more))
             boards_of(read, more)
             found |= read
-    return Source(path=str(path), launch=settings_files.load(path), boards_path=str(boards), boards=found)
+            if isinstance(own.get("boards"), dict):
+                own = own | {"boards": {name: board for name, board in own["boards"].items() if name not in read}}
+    return Source(path=str(path), launch=own, boards_path=str(boards), boards=found)
 
 
 def load_from(source: Source, options: Options, installed: Installed) -> Resolved:

@@ -161,3 +161,29 @@ def test_times_of_more_threads_are_of_a_board_that_has_as_many() -> None:
                                   {("detector", key): "cpu" for key in cards["detector"].variants}, "now")
     assert board.measured is not None
     assert (board.measured.threads, board.measured.models["detector"]["int8"].batches) == (2, {})
+
+
+def test_a_file_of_boards_counts_before_the_boards_of_the_launch_file(tmp_path: Path) -> None:
+    again = tmp_path / "again.yaml"
+    again.write_text(dry_run(load_launch(Options(launch=str(write_launch(tmp_path))))))        # it has all its boards
+    run = load_launch(Options(launch=str(again), boards=[written(tmp_path, "detector")]))
+    assert run.launch.boards["orin_nano"].measured is not None
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (("providers: [cpu]", "providers: [cuda, cpu]"), r"measured\.providers: cuda, cpu, and the board has cpu"),
+    (("[3, 2]", f"[{', '.join(['1e300'] * 21)}]"), r"21 values that are no quantiles; 21 values of 0\.001 to 1e\+06"),
+    (("runs: 1, quantiles_ms: [3, 2]", f"runs: -1, quantiles_ms: [{', '.join(['1'] * 21)}]"), r"\.runs: -1; 1 or more"),
+])
+def test_measured_times_that_no_board_has_are_refused(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    (tmp_path / "m.yaml").write_text((BOARD + NO_TIMES).replace(*change))
+    with pytest.raises(BadInput, match=told):
+        load_launch(Options(launch=str(write_launch(tmp_path)), boards=[str(tmp_path / "m.yaml")]))
+
+
+def test_a_batch_of_a_billion_is_refused(tmp_path: Path) -> None:
+    times = f"{{runs: 1, quantiles_ms: [{', '.join(['1'] * 21)}]}}"
+    batches = f"{times}}}, batches: {{1000000000: {times}}}}}"
+    (tmp_path / "m.yaml").write_text((BOARD + NO_TIMES).replace("{runs: 1, quantiles_ms: [3, 2]}}}", batches))
+    with pytest.raises(BadInput, match=r"batches: 1000000000 inputs at once; 2 to \d+"):
+        load_launch(Options(launch=str(write_launch(tmp_path)), boards=[str(tmp_path / "m.yaml")]))

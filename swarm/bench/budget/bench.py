@@ -22,6 +22,7 @@ from swarm.bench.memory.bench import resident_mib
 from swarm.bench.support.child import Child
 from swarm.bench.support.host import host_state
 from swarm.bench.support.stats import quantile
+from swarm.core.settings.errors import BadInput
 
 SIDE = "swarm.bench.budget.side"
 COPIED, VARIANT = "segmenter", "fp32"        # the largest file that we ship
@@ -69,6 +70,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
+    """Raises: BadInput for numbers that cannot be flown."""
+    for name, value, most in (("duration", given.duration, 86_400.0), ("loads", given.loads, 100_000)):
+        if not 0 < value <= most:
+            raise BadInput(f"--{name}", str(value)[:40], f"above 0, at most {most:,.0f}")
     return measure(given.duration, given.loads, progress)
 
 

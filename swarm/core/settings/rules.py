@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swarm.core.policy import policies
-from swarm.core.policy.plan import StreamSpec
+from swarm.core.policy.plan import MOST_AT_ONCE, StreamSpec
 from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import addresses
@@ -27,6 +27,7 @@ RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "rand
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # in real time, so that the host keeps up with the board that it emulates
 QUANTILES = 21                       # of a run time
+LEAST_MS, MOST_MS = 1e-3, 1e6        # that a run may take
 GPU = "_gpu"                         # ends the name of a board whose models run on its GPU
 ROLES = ("agent", "planner", "world", "launcher", "collector")
 ROLE_OF_NAME = {"world": "world", "planner": "planner", "standby": "planner", "launcher": "launcher",
@@ -91,13 +92,16 @@ def board(settings: Board, where: str) -> None:
             raise BadInput(f"{where}.speed.{precision}", "it is missing",
                            f"a speed for each of {', '.join(PRECISIONS)}")
     if settings.measured is not None:
-        _measured(settings.measured, settings.threads, f"{where}.measured")
+        _measured(settings.measured, settings, f"{where}.measured")
 
 
-def _measured(found: Measured, threads: int, where: str) -> None:
-    """Raises: BadInput for run times that are none, and for those of another number of threads."""
-    if found.threads != threads:
-        raise BadInput(f"{where}.threads", f"{found.threads}, and the board has {threads}", "the same number")
+def _measured(found: Measured, settings: Board, where: str) -> None:
+    """Raises: BadInput for run times that are none, and for those of other threads or providers."""
+    if found.threads != settings.threads:
+        raise BadInput(f"{where}.threads", f"{found.threads}, and the board has {settings.threads}", "the same number")
+    if tuple(found.providers) != settings.providers:
+        raise BadInput(f"{where}.providers", f"{', '.join(found.providers)}, and the board has "
+                       f"{', '.join(settings.providers)}", "the same")
     for model, variants in found.models.items():
         for name, variant in variants.items():
             at = f"{where}.models.{model}.{name}"
@@ -106,14 +110,19 @@ def _measured(found: Measured, threads: int, where: str) -> None:
             times += [(f"batches.{inputs}", time) for inputs, time in variant.batches.items()]
             for part, time in times:
                 _run_time(time, f"{at}.{part}")
+            for inputs in variant.batches:
+                if not 2 <= inputs <= MOST_AT_ONCE:
+                    raise BadInput(f"{at}.batches", f"{inputs} inputs at once", f"2 to {MOST_AT_ONCE}")
 
 
 def _run_time(time: RunTime, where: str) -> None:
     """Raises: BadInput unless it has quantiles as a card has them."""
     ms = time.quantiles_ms
-    if len(ms) != QUANTILES or not all(0.0 < one < math.inf for one in ms) or list(ms) != sorted(ms):
+    if len(ms) != QUANTILES or not all(LEAST_MS <= one <= MOST_MS for one in ms) or list(ms) != sorted(ms):
         raise BadInput(f"{where}.quantiles_ms", f"{len(ms)} values that are no quantiles",
-                       f"{QUANTILES} values above 0, ascending: at 0, 5, ..., 100 %")
+                       f"{QUANTILES} values of {LEAST_MS:g} to {MOST_MS:g}, ascending: at 0, 5, ..., 100 %")
+    if time.runs < 1:
+        raise BadInput(f"{where}.runs", str(time.runs), "1 or more")
 
 
 def in_time(settings: Board, others: Mapping[str, Board], name: str, where: str) -> None:
