@@ -20,8 +20,8 @@ HOST = "host"
 """The board that stands for this machine, not emulated."""
 
 LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
-"""To load a file from the cache of optimised graphs, where no profile tells: of the four files of the models that we
-ship `load_warm_ms` of `swarm models profile` is at most this on the host."""
+"""To load a file from the cache of optimised graphs, where no profile tells: of the 12 variants that we ship for a CPU
+`load_warm_ms` of `swarm models profile` on the host, the lower of two, is at most this."""
 
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +114,8 @@ class Times(NamedTuple):
     stages: list[RunTime]
     batches: dict[int, RunTime]
     load_s: float = 0.0              # of the whole, from the cache of optimised graphs; 0: not known
+    memory_bytes: int = 0            # of the whole, as measured; 0: was not
+    peak_bytes: int = 0              # the most that its load takes, as measured; 0: was not
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
@@ -137,7 +139,7 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
         seen, variant = measured.get(key), card.variants[key]
         if seen is not None and len(seen.stages) == len(variant.stages):
             times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches,
-                               seen.whole.load_warm_ms / 1e3)
+                               *_kept(seen))
         elif variant.providers != ["cpu"] or board.providers[0] == "cpu":
             speed, over_ms = board.speed_of(variant.precision), board.overhead_ms
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
@@ -169,7 +171,7 @@ def _of_such_a_board(card: Card, name: str, measured: Measured, allowed: Sequenc
     found = measured.models.get(card.name, {})
     times = {
         key: Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches,
-                   seen.whole.load_ms / 1e3)
+                   seen.whole.load_ms / 1e3, seen.whole.memory_bytes, seen.whole.peak_bytes)
         for key in allowed if (seen := found.get(key)) is not None and seen.sha256 == card.variants[key].sha256
         and len(seen.stages) == len(card.variants[key].stages)}
     if not times:
@@ -192,8 +194,13 @@ def _with_threads(
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
     return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {},
-                       seen.whole.load_warm_ms / 1e3)
+                       *_kept(seen))
             for key, seen in measured.items() if key in allowed}
+
+
+def _kept(seen: VariantProfile) -> tuple[float, int, int]:
+    """Seconds of its load, bytes that it keeps, and the most that its load takes."""
+    return seen.whole.load_warm_ms / 1e3, max(seen.whole.memory_bytes, 0), max(seen.whole.peak_bytes, 0)
 
 
 def slowed(time: RunTime, speed: float, overhead_ms: float = 0.0) -> RunTime:
@@ -217,6 +224,24 @@ def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
             if key in times and key not in slower and (variant.gate is None or variant.gate.passed)]
     replaced = {card.variants[key].parent for key in kept}
     return [key for key in kept if not (card.variants[key].teacher and key in replaced)]
+
+
+def check_wanted(wanted: Sequence[str], card: Card, times: Mapping[str, RunTime], board: str) -> None:
+    """Check the variants of a model that the user lets run. times: on this board, of the variants that it runs.
+
+    Raises: ModelError for one that the card lacks, and if none of them can run.
+    """
+    where = f"variants: {card.name}"
+    for name in wanted:
+        if name not in card.variants:
+            raise ModelError(where, f"there is no {name}", f"one of {', '.join(card.variants)}")
+    left = {name: times[name] for name in wanted if name in times}
+    if not left:
+        raise ModelError(where, f"board {board} runs none of {', '.join(wanted)}", f"one of {', '.join(times)}")
+    if not fit(card, left):
+        gates = [f"{name} has {gate.metric} {gate.value:.4g}, and its gate is {gate.floor:.4g}"
+                 for name in left if (gate := card.variants[name].gate) is not None and not gate.passed]
+        raise ModelError(where, "; ".join(gates), f"one of {', '.join(fit(card, times))}")
 
 
 def chosen(card: Card, times: Mapping[str, RunTime]) -> str:

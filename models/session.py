@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import tempfile
 import threading
 import weakref
@@ -127,10 +126,10 @@ class Session:
     ) -> None:
         handle = handle or LoadHandle()
         self.path = path
-        with _load_lock:
+        with _load_lock, _profiles(on) as folder:
             handle.enter()
             before_bytes = psutil.Process().memory_info().rss
-            load = _Load(path, threads, on, handle, precision)
+            load = _Load(path, threads, on, handle, precision, folder)
             self._session, self.cached = load.session()
             self.inputs = [_spec(value, path) for value in self._session.get_inputs()]
             self.outputs = [_spec(value, path) for value in self._session.get_outputs()]
@@ -172,14 +171,11 @@ class Session:
         """End the profile of a session on a GPU, after some more runs. Returns the nodes on other providers."""
         for _ in range(PROFILED_RUNS):
             self._warm_up(self.path, handle)
-        profile = Path(self._session.end_profiling())
         try:
-            found = elsewhere(msgspec.json.decode(profile.read_bytes()), wanted)
+            found = elsewhere(msgspec.json.decode(Path(self._session.end_profiling()).read_bytes()), wanted)
         except (OSError, msgspec.DecodeError) as error:
             log.warning("%s: which provider runs which node is not known: %s", self.path, error)
             return []
-        finally:
-            profile.unlink(missing_ok=True)
         for one in found:
             log.warning("%s: %s, not on %s", self.path.name, one, wanted)
         return found
@@ -190,8 +186,9 @@ class _Load:
 
     def __init__(
         self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle, precision: Precision,
+        profiles: str,
     ) -> None:
-        self.path, self.threads, self.on, self.handle = path, threads, on, handle
+        self.path, self.threads, self.on, self.handle, self.profiles = path, threads, on, handle, profiles
         self.precision: Precision = precision
         self.engines: Path | None = None
         self.names = providers.ort_names(on, AVAILABLE, str(path))
@@ -247,7 +244,7 @@ class _Load:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         if self.on[0] != "cpu":
             options.enable_profiling = True
-            options.profile_file_prefix = str(Path(tempfile.gettempdir()) / f"swarm-{os.getpid()}")
+            options.profile_file_prefix = str(Path(self.profiles) / "profile")
         with_settings = [(name, providers.options(provider, self.precision, self.engines))
                          for name, provider in zip(self.names, self.on, strict=True)]
         self.handle.enter(options)
@@ -261,6 +258,13 @@ class _Load:
         if taken[:len(self.names)] != self.names:
             raise ModelError(str(path), f"ONNX Runtime took {', '.join(taken)}", f"asked for {', '.join(self.names)}")
         return session
+
+
+def _profiles(on: Sequence[Provider]) -> contextlib.AbstractContextManager[str]:
+    """A folder for the profile of a load on a GPU; it goes with the load, however that ends."""
+    if on[0] == "cpu":
+        return contextlib.nullcontext("")
+    return tempfile.TemporaryDirectory(prefix="swarm-", ignore_cleanup_errors=True)
 
 
 def loaded() -> list[Session]:

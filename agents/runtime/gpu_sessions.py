@@ -47,7 +47,7 @@ class File(NamedTuple):
 
 def files(offer: Offer, board: Board, folder: Path | None) -> Iterator[File]:
     """The files that an agent loads, now or later: each variant whole, then its stages. Raises: ModelError."""
-    for profile in offer.announce():
+    for profile in offer.all():
         model, variant = profile.model, profile.variant
         card = offer.cards[model]
         entry = card.variants[variant]

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 MB = 2**20
 RESERVE_BYTES = 128 * MB
-"""For the process without models: in `swarm launch search_rescue` agents take up to 148e6 bytes, with at least 44e6 for
-models."""
+"""For the process without models: in `swarm launch search_rescue` agents take up to 131e6 bytes (`rss_bytes_max`), with
+the 12 variants of its two models."""
 
 Key = tuple[str, str]                # model and variant
 
@@ -27,8 +27,8 @@ LOAD_FILES = 2
 class Candidate(NamedTuple):
     """A variant that the board could run.
 
-    memory_bytes: by its card. All its stages together count as much as the whole: in one process those of the models
-    that we ship take 74e6 bytes, and the whole models 91e6 by their cards.
+    memory_bytes: as measured, else by its card. All its stages together count as much as the whole: in one process
+    those of the 12 variants that we ship for a CPU take up to 129e6 bytes, and the whole ones 232e6 by their cards.
     """
 
     model: str

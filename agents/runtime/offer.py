@@ -52,6 +52,8 @@ class Offer:
         self.profiles: dict[str, list[Profile]] = {}
         self.elsewhere: list[dict[str, Any]] = []
         self._times: dict[tuple[str, str], VariantTimes] = {}
+        self._peaks = {(model, variant): max(on_board.peak_bytes, on_board.memory_bytes)
+                       for model, each in times.items() for variant, on_board in each.items() if on_board.peak_bytes}
         worth = sorted((model, variant) for model, card in cards.items()
                        for variant in fit(card, {key: on_board.whole for key, on_board in times[model].items()}))
         memory = fitting([_candidate(cards[model], variant, times[model][variant]) for model, variant in worth],
@@ -105,14 +107,19 @@ class Offer:
         return [*(Part(*key) for key in self._times if key in self._whole), *(Part(*k, True) for k in self.staged)]
 
     def sizes(self) -> dict[Part, Size]:
-        """All variants and their stages, by their cards and profiles. All stages together take as much as the whole."""
+        """All variants and their stages, as measured on this board, else by their cards.
+
+        All stages together take as much as the whole.
+        """
         sizes: dict[Part, Size] = {}
         for profile in self.all():
             entry = self.cards[profile.model].variants[profile.variant]
             files = {False: entry.bytes, True: sum(stage.bytes for stage in entry.stages)}
+            measured = self._peaks.get((profile.model, profile.variant), 0)
             for stages in (False, True) if profile.stages else (False,):
+                peak_bytes = profile.memory_bytes + LOAD_FILES * files[stages]
                 sizes[Part(profile.model, profile.variant, stages)] = Size(
-                    profile.memory_bytes, profile.memory_bytes + LOAD_FILES * files[stages], profile.load_s)
+                    profile.memory_bytes, measured if measured and not stages else peak_bytes, profile.load_s)
         return sizes
 
     def own_cards(self, allowed: Mapping[str, Sequence[str]]) -> OwnCards:
@@ -171,7 +178,8 @@ class Offer:
         ]
         self.profiles.setdefault(card.name, []).append(Profile(
             model=card.name, variant=variant, p50_s=whole_s[10], p95_s=whole_s[19],
-            memory_bytes=entry.memory_bytes, accuracy=accuracy.of_variant, network_accuracy=accuracy.of_network,
+            memory_bytes=times.memory_bytes or entry.memory_bytes, accuracy=accuracy.of_variant,
+            network_accuracy=accuracy.of_network,
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
             batch_s=[time.p50_ms / 1e3 for time in batches], load_s=times.load_s, files=self.files[card.name, variant],
         ))
@@ -196,7 +204,7 @@ def transfer_limits(offer: Offer) -> tuple[int, int]:
 
 def _candidate(card: Card, variant: str, times: Times) -> Candidate:
     entry = card.variants[variant]
-    return Candidate(card.name, variant, times.whole.p50_ms / 1e3, entry.memory_bytes,
+    return Candidate(card.name, variant, times.whole.p50_ms / 1e3, times.memory_bytes or entry.memory_bytes,
                      staged=0 < len(entry.stages) <= MOST_STAGES)
 
 

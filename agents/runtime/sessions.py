@@ -43,27 +43,22 @@ def read_offer(
     are as if they were not there. Raises: ModelError, also for a provider that is not available here.
     """
     cards = {name: store.load_card(name, folder) for name in dict.fromkeys(names)}
-    times = {name: _only(variants.get(name), card, profiles.on_board(card, board_name, board, VERSION, folder))
-             for name, card in cards.items()}
+    on_board = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
+    times = {name: _only(variants.get(name), card, on_board[name], board_name) for name, card in cards.items()}
     offer = Offer(cards, times, staged=staged, memory_mb=board.memory_mb)
-    for profile in offer.announce():
+    for profile in offer.all():
         what = f"{profile.model} {profile.variant}"
         variant = cards[profile.model].variants[profile.variant]
         ort_names(_on(board, variant.providers, what), AVAILABLE, what)
     return offer
 
 
-def _only(wanted: Sequence[str] | None, card: Card, times: dict[str, Times]) -> dict[str, Times]:
-    """The run times of the variants that may run. Raises: ModelError for one that the card lacks, or if none is."""
-    for name in wanted or ():
-        if name not in card.variants:
-            known = ", ".join(card.variants)
-            raise store.ModelError(f"variants: {card.name}", f"there is no {name}", f"one of {known}")
-    left = {key: time for key, time in times.items() if wanted is None or key in wanted}
-    if not left:
-        raise store.ModelError(f"variants: {card.name}", f"this board runs none of {', '.join(wanted or ())}",
-                               f"one of {', '.join(times)}")
-    return left
+def _only(wanted: Sequence[str] | None, card: Card, times: dict[str, Times], board: str) -> dict[str, Times]:
+    """The run times of the variants that may run. Raises: ModelError where `profiles.check_wanted` does."""
+    if wanted is None:
+        return times
+    profiles.check_wanted(wanted, card, {key: on_board.whole for key, on_board in times.items()}, board)
+    return {key: on_board for key, on_board in times.items() if key in wanted}
 
 
 def offer_of(settings: AgentFile) -> Offer:

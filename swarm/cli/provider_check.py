@@ -28,6 +28,7 @@ def run(given: argparse.Namespace) -> int:
 
     known(given.model, store.names(), "swarm models verify --provider", "model")
     card = store.load_card(given.model)
+    _check_words(given, card)
     for_it = meant(card)
     others = {key: _why_not(card, key) for key in card.variants if key not in for_it}
     if given.variant is not None:
@@ -61,6 +62,18 @@ def run(given: argparse.Namespace) -> int:
         print(f"swarm: {card.name} has no variant for {given.provider}: `swarm models quantize {card.name} --for "
               f"{given.provider} --calibrate SOURCE` makes them", file=sys.stderr)
     return 1 if not reports or any(failures.values()) else 0
+
+
+def _check_words(given: argparse.Namespace, card: Card) -> None:
+    """Raises: BadInput for an option that would change nothing."""
+    from models.build.quantize.quantizer_setup import is_labelled
+
+    if given.all_cuts or given.axis or given.input:
+        word = "--all-cuts" if given.all_cuts else "--axis" if given.axis else "--input"
+        raise BadInput(f"swarm models verify --provider {given.provider}", f"does not take {word}", "no such option")
+    if given.inputs and is_labelled(card):
+        raise BadInput(f"--inputs {given.inputs}", f"{card.name} is compared on rendered frames with their truth",
+                       "no --inputs")
 
 
 def _line(what: str, report: FormReport) -> str:

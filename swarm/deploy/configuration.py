@@ -23,7 +23,9 @@ HOME = "/opt/swarm/current/config"
 KEYS = "/var/lib/swarm/keys"
 RUNS = "/var/lib/swarm/runs"
 PORTS = {"agent": 0, "planner": 10, "collector": 20, "body": 30}     # beyond the board's port; bulk: the next one
-MEMORY_SHARE = 0.8                   # of a board's memory, for its agent; more would starve its system
+MEMORY_SHARE = 0.8                   # of a board's memory, for our processes; more would starve its system
+AGENT_SHARE = 0.5                    # of that, at least, for the agent, whatever else may run beside it
+OVER_BUDGET = 1.05                   # where systemd ends the agent: it unloads models at its budget, which is less
 OTHERS_MB = {"planner": 1024, "collector": 1024, "body": 512}
 ENGINES_S = 1800                     # until a board with TensorRT is ready: it may build engines
 
@@ -92,6 +94,13 @@ def files_of(read: Read, robot: str) -> dict[str, bytes]:
     return found
 
 
+def agent_mb(read: Read, robot: str) -> int:
+    """The memory that an agent may use of its board's (2**20 bytes each); 0: not known."""
+    all_mb = read.boards[read.inventory.board_of(robot)].memory_mb * MEMORY_SHARE
+    others_mb = sum(OTHERS_MB.get(place.role, 0) for place in on_board(read, robot))
+    return round(max(all_mb - others_mb, all_mb * AGENT_SHARE))
+
+
 def _settings(read: Read, place: Place) -> ProcessFile:
     inventory, robot = read.inventory, place.robot
     everyone = places(inventory)
@@ -110,9 +119,10 @@ def _settings(read: Read, place: Place) -> ProcessFile:
     match place.role:
         case "agent":
             policy = policies.load(inventory.policy)
+            board = msgspec.structs.replace(read.boards[inventory.board_of(robot)], memory_mb=agent_mb(read, robot))
             models = {stream.model for stream in inventory.streams} if policy.uses_peers else set()
             return AgentFile(
-                name=robot, board_name=inventory.board_of(robot), board=read.boards[inventory.board_of(robot)],
+                name=robot, board_name=inventory.board_of(robot), board=board,
                 streams=[stream.spec() for stream in streams], policy=inventory.policy,
                 behaviour=inventory.behaviour, team=inventory.robots(), models=f"{HOME}/models",
                 load=sorted(models - {stream.model for stream in streams}), variants=inventory.variants,
@@ -144,7 +154,7 @@ def _rules(read: Read, robot: str) -> dict[str, Any]:
 def _unit(read: Read, place: Place) -> str:
     """A unit of `launch/systemd/` with what all units have in common, and the board's limit of memory."""
     board = read.boards[read.inventory.board_of(place.robot)]
-    most_mb = OTHERS_MB.get(place.role) or round(board.memory_mb * MEMORY_SHARE)
+    most_mb = OTHERS_MB.get(place.role) or round(agent_mb(read, place.robot) * OVER_BUDGET)
     lines = unit_file("common.conf") + (f"MemoryMax={most_mb}M\n" if most_mb else "")
     if "tensorrt" in board.providers:                # the driver's device files
         lines += "SupplementaryGroups=video\n"

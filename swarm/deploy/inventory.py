@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from models import profiles, store
 from swarm import settings_files
 from swarm.core.policy import policies
 from swarm.core.protocol.bounds import Name, Seed
@@ -132,6 +133,7 @@ def read(path: Path, boards_path: Path, models: Collection[str]) -> Read:
         if board.emulated and "cpu" not in board.providers:
             raise BadInput(f"{where}: boards.{name}", f"its models would run on the CPU, since {name} is emulated",
                            f"{name} in `boards` of this file, with emulated: false")
+        _check_variants(inventory.variants, name, board, where)
     return Read(path=where, inventory=inventory, boards=used)
 
 
@@ -163,11 +165,25 @@ def check(inventory: Inventory, boards: dict[str, Board], models: Collection[str
 
 def _check_streams(inventory: Inventory, models: Collection[str], where: str) -> None:
     rules.streams(inventory.streams, f"{where}: streams")
+    used = sorted({stream.model for stream in inventory.streams})
+    for model in inventory.variants:
+        rules.known(model, used, f"{where}: variants", "model of a stream")
     fleets = [fleet.name for fleet in inventory.fleet]
     for i, stream in enumerate(inventory.streams):
         rules.known(stream.model, models, f"{where}: streams[{i}].model", "model")
         for name in stream.on:
             rules.known(name, fleets, f"{where}: streams[{i}].on", "fleet")
+
+
+def _check_variants(variants: Variants, name: str, board: Board, where: str) -> None:
+    """What an agent on such a board would refuse at its start. Raises: BadInput."""
+    for model, wanted in variants.items():
+        try:
+            card = store.load_card(model)
+            times = {key: card.variants[key].run_time for key in profiles.runnable(card, board.providers)}
+            profiles.check_wanted(wanted, card, times, name)
+        except BadInput as error:
+            raise BadInput(f"{where}: {error.where}", error.what, error.want) from None
 
 
 def _check_addresses(inventory: Inventory, boards: dict[str, Board], where: str) -> None:

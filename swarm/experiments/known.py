@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,15 +25,16 @@ class KnownOnce(Installed):
         self.check_model = lru_cache(super().check_model)
         self.check_virtual = lru_cache(check_models)
         self._checked = set[Hashable]()
+        self._held = dict[Hashable, Collection[str]]()
 
     def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
         if (key := (scenario, repr(robots), seed)) not in self._checked:
             super().check_fleet(scenario, robots, seed)
             self._checked.add(key)
 
-    def check_models(self, agent: AgentFile) -> None:
-        models = sorted({*agent.load, *(stream.model for stream in agent.streams)})
-        key = (repr(models), repr(agent.board), agent.board_name, agent.models, agent.policy)
-        if key not in self._checked:
-            super().check_models(agent)
-            self._checked.add(key)
+    def check_models(self, agent: AgentFile) -> Collection[str]:
+        streams = [(stream.model, stream.source, stream.priority) for stream in agent.streams]
+        key = repr((streams, agent.load, agent.variants, agent.board, agent.board_name, agent.models, agent.policy))
+        if key not in self._held:
+            self._held[key] = super().check_models(agent)
+        return self._held[key]

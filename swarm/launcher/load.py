@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from agents import behaviours
-from models import store
+from models import profiles, store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
 from swarm import plugins, settings_files
@@ -65,11 +65,12 @@ class Installed:
     def behaviours(self) -> Collection[str]:
         return behaviours.available()
 
-    def check_models(self, agent: AgentFile) -> None:
-        """Raises: ModelError."""
+    def check_models(self, agent: AgentFile) -> Collection[str]:
+        """Raises: ModelError; BadInput."""
         from agents.runtime.sessions import offer_of
 
-        offer_of(agent)
+        offer = offer_of(agent)
+        return [model for model in offer.cards if not offer.room_lacks(model)]
 
     def check_model(self, name: str) -> None:
         """Raises: BadInput."""
@@ -114,13 +115,16 @@ def load_from(source: Source, options: Options, installed: Installed) -> Resolve
 
 def warnings(resolved: Resolved) -> list[str]:
     """What the user should know before the start, a sentence each."""
-    run_s = {stream.model: _run_s(stream.model) for stream in resolved.launch.streams}
+    variants = resolved.launch.variants
+    run_s = {stream.model: _run_s(stream.model, variants.get(stream.model)) for stream in resolved.launch.streams}
     return warnings_of(resolved, run_s, host_checks.cores())
 
 
-def _run_s(model: str) -> float:
-    """Median time of one run of the fastest variant, measured on the host of its card."""
-    return min(variant.run_time.p50_ms for variant in store.load_card(model).variants.values()) / 1e3
+def _run_s(model: str, wanted: Sequence[str] | None = None) -> float:
+    """Median time of one run of what runs where time allows, on the host of its card. wanted: that may run; all."""
+    card = store.load_card(model)
+    times = {key: variant.run_time for key, variant in card.variants.items() if wanted is None or key in wanted}
+    return times[profiles.chosen(card, times)].p50_ms / 1e3
 
 
 def load_boards(path: Path) -> dict[str, Board]:

@@ -11,7 +11,7 @@ import pytest
 
 from models import store
 from models.gpu.placements import Elsewhere
-from models.session import RunHandle, Session
+from models.session import RunFailed, RunHandle, Session
 from models.store import ARTEFACTS, ModelError
 from swarm.bench import CannotRun
 from swarm.bench.gpu import bench
@@ -67,6 +67,28 @@ def test_every_variant_is_measured_on_every_provider_that_it_is_for() -> None:
     assert "detector fp16 on tensorrt: " in text
     assert "top (TopK) on CPUExecutionProvider, 50.0% of the time" in text
     assert told[0] == "detector fp32 on tensorrt, whole"
+
+
+def test_a_student_agrees_with_its_own_network_and_not_with_its_teacher() -> None:
+    figures = bench.measure([store.load_card("detector", ARTEFACTS)], ["cuda"], OnCpu(), lambda _: None, lambda: 0.0)
+    found = {row["variant"]: row["agreement"] for row in figures["rows"]}
+    assert found["student_fp32"] == found["small_fp32"] == 1.0
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fails(OnCpu):
+        def load(self, path: Path, on: Sequence[str], precision: str) -> Any:
+            session = super().load(path, on, precision)
+            if precision == "fp16":
+                monkeypatch.setattr(session, "run", self.fail, raising=True)
+            return session
+
+        def fail(self, *_: object) -> None:
+            raise RunFailed("out of memory")
+
+    figures = bench.measure([store.load_card("detector", ARTEFACTS)], ["cuda"], Fails(), lambda _: None, lambda: 0.0)
+    rows = {row["variant"]: row["error"] for row in figures["rows"]}
+    assert (rows["fp16"], rows["fp32"]) == ("out of memory", "")
 
 
 def test_what_does_not_fit_into_the_time_is_named() -> None:

@@ -153,7 +153,7 @@ def test_a_board_is_measured_into_a_file_of_its_own(
     assert board.measured is not None
     seen = board.measured.models["small"]["fp32"]
     assert seen.whole.run_time == told.variants["fp32"].whole.run_time
-    assert (seen.provider, seen.whole.load_ms) == ("cpu", told.variants["fp32"].whole.load_cold_ms)
+    assert (seen.provider, seen.whole.load_ms) == ("cpu", told.variants["fp32"].whole.load_warm_ms)
     card = store.load_card("small")
     assert profiles.on_board(card, "orin_nano", board, "9.9")["fp32"].whole == seen.whole.run_time
     for arguments, wrong in ((["--board", "orin_nano", "--out", str(tmp_path / "no" / "file")], "a folder that exists"),
@@ -266,6 +266,30 @@ def test_variants_for_tensorrt_are_made_and_checked(capsys: pytest.CaptureFixtur
     assert "skipped, since it is for cpu; TensorRT would refuse" in lines[3]
     assert main(["models", "verify", "small", "--provider", "tensorrt", "--variant", "int8"]) == 2
     assert "--variant int8: is for cpu; TensorRT would refuse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["small", "--all-cuts"], "does not take --all-cuts"),
+    (["detector", "--inputs", "random"], "detector is compared on rendered frames with their truth; no --inputs"),
+])
+def test_options_that_a_check_for_tensorrt_does_not_use_are_refused(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(cnn())
+    assert main(["models", "verify", "--provider", "tensorrt", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_several_profiles_are_one_json_object(
+    own_store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(cnn())
+    other = msgspec.structs.replace(store.load_card("small"), name="other")
+    store.save_card(other)
+    monkeypatch.setattr("models.build.measure.profiler.ROUNDS", 2)
+    assert main(["models", "profile", "small", "other", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["model"] for one in told["profiles"]] == ["small", "other"]
 
 
 def test_what_tensorrt_does_not_take_is_told_by_node(capsys: pytest.CaptureFixture[str]) -> None:

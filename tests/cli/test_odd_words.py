@@ -82,8 +82,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                          (fidelity, "launch")):
         monkeypatch.setattr(module, work, lambda *_, **__: sys.exit(0))
     monkeypatch.setattr("swarm.bench.deploy.root.check_privilege", no_boards)
-    for check in ("check_fleet", "check_model", "check_models"):     # they take long, and see no word as it was typed
+    for check in ("check_fleet", "check_model"):     # they take long, and see no word as it was typed
         monkeypatch.setattr(Installed, check, lambda *_: None)
+    monkeypatch.setattr(Installed, "check_models", lambda *_: ["detector", "segmenter"])
     monkeypatch.setenv("SWARM_KEYS", str(tmp_path / "keys"))
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
     (tmp_path / "a" / "b").mkdir(parents=True)

@@ -53,6 +53,9 @@ def forwarded(port: int) -> dict[str, Any]:
     ({"recording": "."}, "recording: . is no file"),
     ({"policy": "fate"}, "no policy is called 'fate'"),
     ({"policy": "oracle"}, "oracle knows the links' future"),
+    ({"variants": {"nope": ["x"]}}, "variants: no model of a stream is called 'nope'"),
+    ({"variants": {"detector": ["int7"]}}, "fleet.yaml: variants: detector: there is no int7; one of fp32, "),
+    ({"variants": {"detector": ["fp16"]}}, "variants: detector: board host runs none of fp16; one of fp32, "),
     ({"policy": "mine.py"}, "mine.py is a file, which no board has"),
 ])
 def test_a_mistake_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -99,9 +102,21 @@ def test_planner_and_standby_place_by_the_policy_and_are_watched_in_the_trial(tm
 def test_a_unit_has_what_all_have_and_the_memory_of_its_board(tmp_path: Path) -> None:
     unit = configuration.files_of(read(tmp_path), "rover_0")["units/swarm-agent.service"].decode()
     for line in ("Type=notify", "WatchdogSec=10", "User=swarm", "ProtectSystem=strict", "RestartPreventExitStatus=2",
-                 "MemoryMax=3277M", "StartLimitBurst=10"):
+                 "MemoryMax=3441M", "StartLimitBurst=10"):
         assert f"\n{line}\n" in unit
     assert unit.index("[Service]") < unit.index("Type=notify") < unit.index("ExecStart=") < unit.index("[Install]")
+
+
+def test_an_agent_unloads_models_before_systemd_ends_it(tmp_path: Path) -> None:
+    one = read(tmp_path, policy="planner", placed={"planner": "rover_0", "collector": "rover_0"})
+    budgets = []
+    for robot in ("rover_0", "rover_1"):
+        files = configuration.files_of(one, robot)
+        budgets.append(check(parse(files["agent.yaml"].decode(), ""), AgentFile, "").board.memory_mb)
+        assert f"\nMemoryMax={round(1.05 * budgets[-1])}M\n" in files["units/swarm-agent.service"].decode()
+    beside_others, alone = budgets
+    of_both_mb = one.boards["host"].memory_mb * 0.8
+    assert (alone, beside_others) == (round(of_both_mb), round(of_both_mb / 2))      # 2 x 1024 MB would leave less
 
 
 def test_the_collector_has_time_to_write_its_last_run(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from typing import get_args
 import msgspec
 import pytest
 
+from agents.ports import Part
 from agents.runtime.sessions import Sessions, offer_of, read_offer
+from agents.scheduling.memory.residency import Size
 from models import store
 from models.build.measure.board_file import Machine, measured_board
 from models.profiles import FileProfile, ModelProfile, VariantProfile, slowed
@@ -34,10 +36,13 @@ SLOWER = 5.0                         # the measured board, than the host of the 
 ORIN = Machine(name="NVIDIA Jetson Orin Nano", power_mode="15W", clocks_mhz={"cpu policy0": 1497.6})
 
 
+KEPT, PEAK = 3_000_000, 5_000_000
+
+
 def taken(time: RunTime) -> FileProfile:
     time = slowed(time, 1 / SLOWER)
     return FileProfile(run_time=time, run_time_threads=time, p99_ms=1.0, spread=0.1, load_cold_ms=30.0,
-                       load_warm_ms=9.0, memory_bytes=1, peak_bytes=2)
+                       load_warm_ms=9.0, memory_bytes=KEPT, peak_bytes=PEAK)
 
 
 def profiled(name: str) -> ModelProfile:
@@ -119,6 +124,7 @@ def test_a_measured_board_takes_the_run_times_that_were_measured(tmp_path: Path)
     assert offer.times("detector", "int8").whole_s == [ms / 1e3 for ms in measured.whole.run_time.quantiles_ms]
     assert offer.times("detector", "int8").stages_s == [
         [ms / 1e3 for ms in stage.run_time.quantiles_ms] for stage in measured.stages]
+    assert offer.sizes()[Part("detector", "int8")] == Size(KEPT, PEAK, 9e-3)         # loads from the cache
     again = tmp_path / "again.yaml"
     again.write_text(dry_run(run))
     assert load_launch(Options(launch=str(again))) == run            # without the file: the launch has all of it

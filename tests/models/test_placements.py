@@ -16,7 +16,7 @@ from models.gpu.engines import folder_of
 from models.gpu.placements import Elsewhere, elsewhere
 from models.gpu.versions import GpuVersions
 from models.session import Session
-from models.store import ARTEFACTS, artefact, load_card
+from models.store import ARTEFACTS, ModelError, artefact, load_card
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 
@@ -101,7 +101,17 @@ def test_a_session_on_a_gpu_tells_what_runs_elsewhere_and_one_on_a_cpu_is_not_pr
     assert f"{found[0]}, not on {CUDA}" in caplog.text
     assert Session(gpu, on=("cpu",)).elsewhere == []
     assert Renamed.profiled == [True, False]
-    assert not list(tmp_path.glob("*.json"))             # the profiles are gone
+    assert not list(tmp_path.glob("swarm-*"))            # the profiles are gone
+
+
+def test_a_load_that_fails_leaves_no_profile(gpu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ModelError("x.onnx", "cannot run")
+
+    monkeypatch.setattr(Session, "_warm_up", fails)
+    with pytest.raises(ModelError, match="cannot run"):
+        Session(gpu, on=("cuda", "cpu"))
+    assert not list(tmp_path.glob("swarm-*"))
 
 
 def test_the_first_load_on_tensorrt_builds_engines_and_the_second_finds_them(gpu: Path) -> None:

@@ -67,5 +67,5 @@ def _variant(variant: VariantProfile, provider: Provider, several: bool) -> Meas
 
 
 def _file(piece: FileProfile, several: bool) -> MeasuredFile:
-    return MeasuredFile(run_time=piece.run_time_threads if several else piece.run_time, load_ms=piece.load_cold_ms,
-                        memory_bytes=max(piece.memory_bytes, 0))
+    return MeasuredFile(run_time=piece.run_time_threads if several else piece.run_time, load_ms=piece.load_warm_ms,
+                        memory_bytes=max(piece.memory_bytes, 0), peak_bytes=max(piece.peak_bytes, 0))

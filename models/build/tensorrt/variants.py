@@ -26,7 +26,7 @@ from models.build.quantize.weights import check_weights
 from models.build.tensorrt.graphs import half, signed_int8
 from models.build.tensorrt.rewriting import rewritten
 from models.profiles import slowed
-from swarm.core.settings.cards import Card, Gate, Precision, Provider, Variant
+from swarm.core.settings.cards import Card, Gate, Precision, Provider, Variant, network
 from swarm.core.settings.errors import BadInput
 
 FP16, INT8 = "fp16", "int8_trt"
@@ -51,6 +51,12 @@ def parents(card: Card) -> list[str]:
 def key_of(card: Card, parent: str, form: str) -> str:
     """The key of a form of a variant: `fp16` of the original, `student_fp16` of `student_fp32`."""
     return form if parent == original(card) else f"{parent.removesuffix('_fp32')}_{form}"
+
+
+def without(card: Card, parent: str) -> Card:
+    """The card without a variant and all that was made from it: it is to be trained again."""
+    return msgspec.structs.replace(card, variants={key: variant for key, variant in card.variants.items()
+                                                   if network(card, key) != parent})
 
 
 def make_tensorrt_variants(

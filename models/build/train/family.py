@@ -27,6 +27,7 @@ from models.build.measure.timing import Stopwatch, interleaved
 from models.build.quantize.calibration_inputs import camera_inputs
 from models.build.quantize.quantizer_setup import QuantizerSetup, labelled
 from models.build.quantize.scheme_search import quantize
+from models.build.tensorrt.variants import without
 from models.build.train import frame_sets
 from models.build.train.distill import LESSONS
 from models.build.train.export import export
@@ -60,16 +61,18 @@ def train_students(name: str, frames: int, out: Path, only: Sequence[str] = ()) 
 def add_student(name: str, key: str, network: nn.Module, took: str, out: Path) -> Card:
     """Export a student, quantize it, test, cut and time both forms, and write them to the store `out`.
 
+    They replace all forms of the network before, those for TensorRT too, which `tensorrt.shipped` makes anew.
     took: its number of training steps, as text. Raises: ValueError if no int8 form keeps the accuracy.
     """
     file = frame_sets.DATA / f"{name}_{key}.onnx"
     export(name, network, file)
-    card, original = store.load_card(name, out), onnx.load(file)
+    student, float_key, int8_key = STUDENTS[name][key], f"{key}_fp32", f"{key}_int8"
+    card, original = without(store.load_card(name, out), float_key), onnx.load(file)
     setup = _setup(card, original)
     trials = quantize(original, setup.inputs, setup.judge, print)
     if "int8" not in trials:
         raise ValueError(f"{name} {key}: no int8 variant keeps {card.primary_metric} above {setup.judge.floor:.4f}")
-    student, trial, float_key, int8_key = STUDENTS[name][key], trials["int8"], f"{key}_fp32", f"{key}_int8"
+    trial = trials["int8"]
     taught = _variant(card, original, setup, out, precision="fp32", teacher=student.teacher, way="distilled")
     made = _variant(card, trial.model, setup, out, precision="int8", parent=float_key, way=str(trial),
                     gate=Gate(metric=setup.judge.metric, value=trial.score, floor=setup.judge.floor))

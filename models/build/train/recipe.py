@@ -34,6 +34,7 @@ from models.build.train import frame_sets
 from models.build.train.export import IR_VERSION, OPSET, export
 from models.build.train.family import train_students
 from models.build.train.networks import NETWORKS, parameters
+from models.build.train.students import STUDENTS
 from models.build.train.train import SCHEDULE, SEED, train
 from models.profiles import runnable
 from models.session import Session
@@ -111,6 +112,13 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
     return card
 
 
+def students(name: str, frames: int, out: Path, keys: list[str]) -> None:
+    """Train these students of the model `name` of the store `out`, and make their variants for TensorRT."""
+    train_students(name, frames, out, keys)
+    tensorrt.ship(name, out, [f"{key}_fp32" for key in keys])
+    store.sweep(out)
+
+
 def batch(out: Path) -> None:
     """Make the shipped files take several inputs at once, which changes their hashes, and measure batch times."""
     for name in store.names(out):
@@ -176,7 +184,7 @@ def main() -> None:
     for name in NETWORKS if args.what == "all" else [args.what]:
         if not args.students:
             make(name, args.frames, args.minutes or MINUTES[name], args.out)
-        train_students(name, args.frames, args.out, args.students or ())
+        students(name, args.frames, args.out, args.students or list(STUDENTS[name]))
     return None
 
 

@@ -63,9 +63,10 @@ class Flown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cycled(msgspec.Struct, frozen=True):
-    """Resident memory after each unload."""
+    """Resident memory after each unload, and how many loads failed."""
 
     rss_bytes: list[int]
+    failed: int
 
 
 class Side:
@@ -86,7 +87,7 @@ class Side:
         self._rig = Rig(scheduler, sessions, black_frame(URGENT), self._ended, moved=self._moved)
         self._other_frame = black_frame(load_card(others[0], store).name, store)
         self._flown = Flown()
-        self._until_ns = self._flights = self._open = self._loads_left = 0
+        self._until_ns = self._flights = self._open = self._loads_left = self._failed = 0
         self._rss_bytes: list[int] = []
         self._part = Part(others[0], next(iter(load_card(others[0], store).variants)))
         handle_orders(self._rig.loop, Order, self._begin)
@@ -103,7 +104,7 @@ class Side:
 
     def _begin(self, order: Order) -> None:
         if order.loads:
-            self._loads_left, self._rss_bytes = order.loads, []
+            self._loads_left, self._rss_bytes, self._failed = order.loads, [], 0
             self._rig.runner.load(self._part)
             return
         self._flown, self._until_ns = Flown(), self._rig.clock.now_ns() + ns(order.fly_s)
@@ -145,12 +146,15 @@ class Side:
         if end.present:
             self._rig.runner.unload(self._part)
             return
-        self._rss_bytes.append(end.rss_bytes)
+        if end.failed:
+            self._failed += 1
+        else:
+            self._rss_bytes.append(end.rss_bytes)
         self._loads_left -= 1
         if self._loads_left:
             self._rig.runner.load(self._part)
         else:
-            send_to_parent(Cycled(self._rss_bytes))
+            send_to_parent(Cycled(self._rss_bytes, self._failed))
 
 
 def _more(reasons: dict[str, int], why: str) -> dict[str, int]:

@@ -20,11 +20,11 @@ from models import store
 from models.gpu.agreement import agreement
 from models.pipeline import Pipeline
 from models.providers import allowed
-from models.session import Aborted
+from models.session import Aborted, RunFailed
 from models.store import ModelError
 from swarm.bench.gpu.runtime import Loaded, Runtime, ThisMachine, empty_cache, gpu_providers
 from swarm.core.clock import MonotonicClock
-from swarm.core.settings.cards import Card, Precision, Provider
+from swarm.core.settings.cards import Card, Precision, Provider, network
 from swarm.core.settings.rules import known
 from swarm.core.units import seconds
 from swarm.telemetry.text_table import text_table
@@ -36,6 +36,8 @@ SEED = 7
 Say = Callable[[str], None]
 Now = Callable[[], float]
 Row = dict[str, Any]
+Expected = dict[tuple[str, str], list[list[NDArray]]]
+"""By model and network: what it gives on the CPU, in float32, for each input."""
 
 
 class Case(NamedTuple):
@@ -86,7 +88,7 @@ def measure(
     left_out: list[str] = []
     start_s, longest_s = now_s(), 0.0
     inputs = {card.name: _inputs(card) for card in cards}
-    expected: dict[str, list[list[NDArray]]] = {}
+    expected: Expected = {}
     for what, step in _steps(cases(cards, providers), runtime, inputs, expected, rows, now_s):
         began_s = now_s()
         if began_s - start_s + longest_s > limit_s:
@@ -100,7 +102,7 @@ def measure(
 
 def _steps(
     some: Sequence[Case], runtime: Runtime, inputs: Mapping[str, list[dict[str, NDArray]]],
-    expected: dict[str, list[list[NDArray]]], rows: dict[str, Row], now_s: Now,
+    expected: Expected, rows: dict[str, Row], now_s: Now,
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """The steps with their names. Each adds to `rows`, by case; an error of one is told in its row."""
     def guarded(case: Case, step: Callable[[], Row]) -> Callable[[], None]:
@@ -109,7 +111,7 @@ def _steps(
                 "model": case.card.name, "variant": case.variant, "provider": case.on[0], "error": ""})
             try:
                 row.update(step())
-            except ModelError as error:
+            except (ModelError, RunFailed) as error:
                 row["error"] = str(error)
         return guarded_step
 
@@ -125,14 +127,13 @@ def _steps(
 
 
 def _whole(
-    case: Case, runtime: Runtime, feeds: Sequence[dict[str, NDArray]], expected: dict[str, list[list[NDArray]]],
-    now_s: Now,
+    case: Case, runtime: Runtime, feeds: Sequence[dict[str, NDArray]], expected: Expected, now_s: Now,
 ) -> Row:
     path = store.artefact(case.card, case.variant)
-    if case.card.name not in expected:
-        original = next(key for key, variant in case.card.variants.items() if not variant.parent)
-        on_cpu = runtime.load(store.artefact(case.card, original), ("cpu",), "fp32")
-        expected[case.card.name] = [on_cpu.run(feed) for feed in feeds]
+    trained = network(case.card, case.variant)
+    if (case.card.name, trained) not in expected:
+        on_cpu = runtime.load(store.artefact(case.card, trained), ("cpu",), "fp32")
+        expected[case.card.name, trained] = [on_cpu.run(feed) for feed in feeds]
     miss_s, loaded = _load(runtime, path, case, now_s)
     missed = not loaded.cached
     found = [loaded.run(feed) for feed in feeds]
@@ -143,7 +144,7 @@ def _whole(
     aborts_ms, aborted = _aborts(runtime, loaded, feeds[0], p50_ms, now_s)
     return {
         "load_miss_s": round(miss_s, 2), "load_hit_s": round(hit_s, 2), "missed": missed, "hit": loaded.cached,
-        "agreement": round(agreement(expected[case.card.name], found), 4), "p50_ms": round(p50_ms, 3),
+        "agreement": round(agreement(expected[case.card.name, trained], found), 4), "p50_ms": round(p50_ms, 3),
         "p95_ms": round(float(np.quantile(took_ms, 0.95)), 3), "abort_p50_ms": round(float(np.median(aborts_ms)), 3),
         "aborted": aborted, "elsewhere": [str(one) for one in loaded.elsewhere],
         "elsewhere_share": round(sum(one.share for one in loaded.elsewhere), 4),
@@ -175,23 +176,27 @@ def _aborts(
     """Milliseconds from an abort in the middle of a run to its end, and how many runs were ended by it."""
     took_ms, aborted = [], 0
     for _ in range(ABORTS):
-        handle, ended = runtime.handle(), list[bool]()
-
-        def one(handle: Any = handle, ended: list[bool] = ended) -> None:
-            try:
-                loaded.run(feed, handle)
-            except Aborted:
-                ended.append(True)
-
-        thread = threading.Thread(target=one)
+        handle, ended = runtime.handle(), list[Aborted | RunFailed]()
+        thread = threading.Thread(target=_run_to_end, args=(loaded, feed, handle, ended))
         thread.start()
         thread.join(p50_ms / 2e3)
         began_s = now_s()
         handle.abort()
         thread.join()
         took_ms.append((now_s() - began_s) * 1e3)
+        for error in ended:
+            if isinstance(error, RunFailed):
+                raise error
         aborted += len(ended)
     return took_ms, aborted
+
+
+def _run_to_end(loaded: Loaded, feed: dict[str, NDArray], handle: Any, ended: list[Aborted | RunFailed]) -> None:
+    """ended: gets the error of a run that has one."""
+    try:
+        loaded.run(feed, handle)
+    except (Aborted, RunFailed) as error:
+        ended.append(error)
 
 
 def _took_ms(call: Callable[[], object], now_s: Now) -> float:

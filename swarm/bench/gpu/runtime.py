@@ -27,7 +27,11 @@ class Loaded(Protocol):
     cached: bool
     elsewhere: list[Elsewhere]
 
-    def run(self, inputs: Mapping[str, NDArray], handle: Any = None) -> list[NDArray]: ...
+    def run(self, inputs: Mapping[str, NDArray], handle: Any = None) -> list[NDArray]:
+        """Raises: Aborted; RunFailed."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Runtime(Protocol):

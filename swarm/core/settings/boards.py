@@ -21,6 +21,7 @@ Origin = Literal["measured", "derived"]
 
 Model = Annotated[str, Meta(max_length=128)]
 Milliseconds = Annotated[float, Meta(ge=0.0, le=1e6)]
+Bytes = Annotated[int, Meta(ge=0, le=2**50)]
 
 
 class FigureSource(Strict, frozen=True, kw_only=True):
@@ -34,8 +35,9 @@ class MeasuredFile(Strict, frozen=True, kw_only=True):
     """What was measured of one file: a whole variant, or one of its stages."""
 
     run_time: RunTime                # with as many threads as the board's class has
-    load_ms: Milliseconds            # through the optimiser
-    memory_bytes: Annotated[int, Meta(ge=0, le=2**50)]       # growth of the resident memory
+    load_ms: Milliseconds            # from the cache of optimised graphs, or of TensorRT's engines
+    memory_bytes: Bytes              # growth of the resident memory
+    peak_bytes: Bytes = 0            # peak of that growth, during the load; 0: not known
 
 
 class MeasuredVariant(Strict, frozen=True, kw_only=True):

@@ -50,8 +50,8 @@ class Known(Protocol):
         """The path of a link's trace, which holds everywhere, and what is in it. Raises: BadInput."""
         ...
 
-    def check_models(self, agent: AgentFile) -> None:
-        """Raises: BadInput if an agent with these settings cannot run its models."""
+    def check_models(self, agent: AgentFile) -> Collection[str]:
+        """Those of an agent's models that its board can hold. Raises: BadInput if such an agent would not start."""
         ...
 
     def check_model(self, name: str) -> None:

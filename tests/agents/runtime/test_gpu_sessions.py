@@ -33,14 +33,21 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_sessions, "this_machine", lambda runtime: HERE)
 
 
-def offer(board: Board = GPU) -> Offer:
+def offer(board: Board = GPU, memory_mb: int = 0) -> Offer:
     card = store.load_card("detector", ARTEFACTS)
-    return Offer({"detector": card}, {"detector": profiles.on_board(card, "b", board, "0")})
+    return Offer({"detector": card}, {"detector": profiles.on_board(card, "b", board, "0")}, memory_mb=memory_mb)
 
 
 def load(file: File) -> None:
     with building(engines.folder_of(file.sha256, file.precision, HERE), HERE):
         assert file.path.is_file()
+
+
+def test_engines_are_built_of_what_may_be_loaded_later_too() -> None:
+    some = offer(memory_mb=150)
+    later = {one.variant for one in some.all()} - {one.variant for one in some.announce()}
+    assert later
+    assert later <= {file.variant for file in gpu_sessions.files(some, GPU, ARTEFACTS)}
 
 
 def test_missing_engines_are_built_one_after_the_other_and_told() -> None:

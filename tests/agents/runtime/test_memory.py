@@ -9,9 +9,11 @@ import pytest
 
 from agents.runtime.memory import MB, RESERVE_BYTES, Candidate, fitting
 from agents.runtime.sessions import offer_of, read_offer
+from models import store
 from models.store import ARTEFACTS
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.settings.boards import Board
+from swarm.core.settings.cards import Gate
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile
 from swarm.launcher.load import load_boards
@@ -80,6 +82,17 @@ def test_a_stream_that_only_peers_could_serve_needs_a_policy_that_uses_peers() -
     with pytest.raises(BadInput, match=r"board tiny: memory_mb: 130: no variant of segmenter for stream segment fits"):
         offer_of(agent("local", 130))
     assert offer_of(agent("planner", 130)).announce() == []
+
+
+@pytest.mark.parametrize("memory_mb", [0, 4096])
+def test_a_choice_of_variants_of_which_none_passed_its_gate_names_the_gate(tmp_path: Path, memory_mb: int) -> None:
+    card = store.load_card("segmenter", ARTEFACTS)
+    failed = msgspec.structs.replace(card.variants["int8"], gate=Gate(metric="miou", value=0.4, floor=0.6))
+    store.save_card(msgspec.structs.replace(card, variants=card.variants | {"int8": failed}), tmp_path)
+    store.save_card(store.load_card("detector", ARTEFACTS), tmp_path)
+    only = msgspec.structs.replace(agent("planner", memory_mb), variants={"segmenter": ["int8"]}, models=str(tmp_path))
+    with pytest.raises(BadInput, match=r"variants: segmenter: int8 has miou 0.4, and its gate is 0.6; one of fp32"):
+        offer_of(only)
 
 
 def test_the_boards_that_we_ship_hold_all_models_that_we_ship_with_their_stages() -> None:

@@ -88,7 +88,7 @@ def test_a_models_card_changes_the_points_that_run_it(folder: Path, monkeypatch:
             load_card(name, folder), **changes) if name == "segmenter" else load_card(name, folder))
         return ids(folder)
 
-    monkeypatch.setattr("swarm.experiments.known.KnownOnce.check_models", lambda *_: None)
+    monkeypatch.setattr("swarm.experiments.known.KnownOnce.check_models", lambda *_: ["detector", "segmenter"])
     monkeypatch.setattr("swarm.experiments.known.check_models", lambda _: None)
     assert not set(changed(made_by="another")) & set(before)
     task = folder / "mine.py"

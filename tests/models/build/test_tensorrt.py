@@ -23,7 +23,7 @@ from models.build.tensorrt.form import Offence, _Form, offences
 from models.build.tensorrt.graphs import half, signed_int8
 from models.build.tensorrt.rewriting import rewritten
 from models.build.tensorrt.shipped import for_cpu, with_ends
-from models.build.tensorrt.variants import key_of, make_tensorrt_variants, parents
+from models.build.tensorrt.variants import key_of, make_tensorrt_variants, parents, without
 from models.build.tensorrt.verifying import meant, verify_form
 from models.store import ARTEFACTS
 from swarm.core.settings.cards import AGREEMENT, Card
@@ -184,7 +184,7 @@ def test_variants_are_made_cut_and_described_and_the_others_stay(imported: tuple
     card, folder = imported
     fp32 = card.variants["fp32"]
     other = msgspec.structs.replace(fp32, precision="int8", parent="fp32", providers=["cpu"])
-    student = msgspec.structs.replace(fp32, parent="fp32")
+    student = msgspec.structs.replace(fp32, teacher="fp32")
     card = msgspec.structs.replace(card, variants={"fp32": fp32, "int8": other, "small": student})
     assert parents(card) == ["fp32", "small"]
     told: list[str] = []
@@ -204,6 +204,7 @@ def test_variants_are_made_cut_and_described_and_the_others_stay(imported: tuple
     assert meant(made) == ["fp32", "small", *keys]
     assert all(verify_form(made, key, folder).failures == [] for key in meant(made))
     assert any("fp16, float16: agreement" in line and "passes" in line for line in told)
+    assert list(without(made, "small").variants) == ["fp32", "int8", "fp16", "int8_trt"]      # it is trained anew
     again, keys = make_tensorrt_variants(
         made, lambda card, graph: setup_for(card, graph, "random", folder, told.append), folder=folder, only=["fp32"])
     assert keys == ["fp16", "int8_trt"]

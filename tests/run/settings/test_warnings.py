@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from models import store
+from swarm.launcher import load as launches
 from swarm.launcher.load import load_launch
 from swarm.run.settings.resolve import Options, Resolved
 from swarm.run.settings.warnings import load_of, warnings_of
@@ -63,3 +66,13 @@ def test_a_world_or_a_host_beyond_its_cores_is_warned_of(tmp_path: Path) -> None
 def test_frames_at_unequal_intervals_are_told(tmp_path: Path, rate: str, told: bool) -> None:
     lines = warnings_of(resolved(tmp_path, f"streams.1.rate_hz={rate}"), RUN_S, cores=64)
     assert [line.startswith(f"streams[1].rate_hz: {rate} Hz of a camera with 5 Hz") for line in lines] == [True] * told
+
+
+def test_the_load_is_that_of_the_variants_that_may_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Mapping[str, float]] = []
+    monkeypatch.setattr(launches, "warnings_of", lambda resolved, run_s, cores: seen.append(run_s))
+    for words in ([], ["variants={detector: [fp32]}"]):
+        launches.warnings(resolved(tmp_path, *words))
+    variants = store.load_card("detector").variants
+    assert [run_s["detector"] * 1e3 for run_s in seen] == pytest.approx(
+        [variants[key].run_time.p50_ms for key in ("student_int8", "fp32")], rel=0.05)       # one form or the other

@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
         _write(Path(given.out), given.board, board, cards, results)
     if given.json:
         told = [msgspec.json.encode(result).decode() for result in results]
-        print(told[0] if len(told) == 1 else f"[{', '.join(told)}]")
+        print(told[0] if len(told) == 1 else f'{{"profiles": [{", ".join(told)}]}}')
         return 0
     for result, path in zip(results, paths, strict=True):
         how = f"emulated, {result.host} scaled" if result.emulated else result.host
