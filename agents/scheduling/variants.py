@@ -40,7 +40,7 @@ class RunnableVariants:
         self._takes_turns = bool(self._absent)       # what is in memory changes
         self._fastest = {model: fastest(by_speed(some)) for model, some in profiles.items()}
         self.wants: list[tuple[Part, int | None]] = []       # not taken yet; with the priority, None of a peer's
-        self._requested = set(self._loaded)
+        self._coming: dict[tuple[str, str], None] = {}       # variants whose stages `LoadStages` loads
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
         self.profiles: dict[str, list[Profile]] = {}
         self._by_name: dict[tuple[str, str], Profile] = {}
@@ -79,6 +79,8 @@ class RunnableVariants:
         """A part has come into memory, or is about to leave it."""
         key = part.model, part.variant
         self._takes_turns = True
+        if part.stages:
+            self._coming.pop(key, None)
         changed = self._loaded if part.stages else self._absent
         (changed.add if present == part.stages else changed.discard)(key)
         self._refresh(part.model)
@@ -122,16 +124,14 @@ class RunnableVariants:
         self._expected[priority] = max(self._expected.get(priority, 0), now + PEER_PRIORITY_NS)
 
     def request_stages(self, model: str, variant: str, priority: int | None = None) -> list[ev.Command]:
-        """Load the stages of a variant, unless that was requested before or it has none."""
+        """Load the stages of a variant, unless they are there or under way, or it has none."""
         profile = named(self._all.get(model, ()), variant)
-        if profile is None or not profile.stages or (model, variant) in self._loaded:
+        if profile is None or not profile.stages or (model, variant) in self._loaded | self._coming.keys():
             return []
         if self._takes_turns:
             self.wants.append((Part(model, variant, stages=True), priority))
             return []
-        if (model, variant) in self._requested:
-            return []
-        self._requested.add((model, variant))
+        self._coming[model, variant] = None
         return [ev.LoadStages(model=model, variant=variant)]
 
     def request_placed(self, model: str, placement: Placement, priority: int) -> list[ev.Command]:
@@ -156,8 +156,13 @@ class RunnableVariants:
 
     def stages_loaded(self, model: str, variant: str) -> None:
         """The stages of a variant can run from now on."""
+        self._coming.pop((model, variant), None)
         self._loaded.add((model, variant))
         self._refresh(model)
+
+    def coming(self) -> list[Part]:
+        """The stages that are being loaded at once, where there is room for all."""
+        return [Part(*key, stages=True) for key in self._coming]
 
     def _refresh(self, model: str) -> None:
         self.profiles[model] = by_speed(

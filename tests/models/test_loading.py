@@ -186,3 +186,23 @@ def test_a_graph_with_open_shapes_is_refused_by_name(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "open.onnx")
     with pytest.raises(ModelError, match=r"open\.onnx: tensor x: shape \['n', 3\] is not static"):
         Session(tmp_path / "open.onnx")
+
+
+def test_a_load_for_a_gpu_that_fails_leaves_no_profile_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, there = tmp_path / "temporary", list[str]()
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(providers, "ort_names", lambda *_: ["CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "options", lambda *_: {})
+
+    def fail(*_: object) -> None:
+        there.extend(path.name for path in folder.rglob("*.json"))
+        raise MemoryError
+
+    monkeypatch.setattr(Session, "_warm_up", fail)
+    with pytest.raises(MemoryError):
+        Session(detector(), on=("cuda", "cpu"))
+    assert len(there) == 1
+    assert list(folder.iterdir()) == []

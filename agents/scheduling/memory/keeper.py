@@ -61,6 +61,8 @@ class Keeper:
                     self._residency.came(Part(model, variant, stages=True))
             case ev.MemoryMeasured(memory=memory) if self._residency is not None:
                 self._residency.measured(memory.rss_bytes, memory.kept_bytes)
+            case ev.MemoryMoved() if self._residency is None:        # stages that could not be loaded
+                return False
             case ev.MemoryMoved(end=end) if self._residency is not None:
                 self._residency.ended(end, now)
                 self._variants.moved(end.part, end.present)
@@ -75,6 +77,8 @@ class Keeper:
         """What is to be loaded or unloaded now."""
         if self._residency is None or not (self._look or self._variants.wants):
             return []
+        for part in self._variants.coming():
+            self._residency.began(part, now)
         for part, priority in self._variants.take_wants():
             weight = PEER_WEIGHT if priority is None else self._weights.get(priority, 1.0)
             self._residency.used(part, weight, now, own=priority is not None)

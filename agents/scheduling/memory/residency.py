@@ -31,6 +31,7 @@ SMOOTHING = 0.25                     # share of the newest interval, weight or l
 FORGOTTEN_NS, FORGOTTEN_USES = ns(2.0), 3.0          # nobody wants what was not wanted for the longer of these times
 OWN_NS = ns(30.0)                    # what an own stream has used within this time is not pushed out for peers
 RETRY_NS = ns(30.0)                  # after a load that failed
+HANGS_NS = ns(600.0)                 # a load that takes longer keeps others from being loaded, but not from leaving
 LEAST_LOAD_S = 0.005
 
 
@@ -96,7 +97,7 @@ class Residency:
         self._parts = {part: _Held(part, *size, present=part in loaded) for part, size in sizes.items()}
         self._fastest, self.limit_bytes, self.rss_bytes = fastest, limit_bytes, rss_bytes
         self._own: list[str] = []                    # models of own streams, the most urgent first
-        self._moving: Part | None = None             # is being loaded or unloaded
+        self._moving: dict[Part, int] = {}           # are being loaded or unloaded, and since when
 
     @property
     def is_over(self) -> bool:
@@ -132,8 +133,13 @@ class Residency:
         one.used_ns = now
         one.own_ns = now if own else one.own_ns
 
+    def began(self, part: Part, now: int) -> None:
+        """A part is being loaded that `next_move` did not choose."""
+        self._moving.setdefault(part, now)
+
     def came(self, part: Part) -> None:
-        """A part is in memory that was not loaded by `next_move`."""
+        """Such a part is in memory now."""
+        self._moving.pop(part, None)
         if part in self._parts:
             self._parts[part].present = True
 
@@ -145,7 +151,8 @@ class Residency:
 
     def ended(self, end: MemoryEnd, now: int) -> None:
         """A load or an unload has ended."""
-        self.rss_bytes, self._moving = end.rss_bytes, None
+        self.rss_bytes = end.rss_bytes
+        self._moving.pop(end.part, None)
         one = self._parts[end.part]
         one.present = end.present
         if end.failed:
@@ -161,11 +168,11 @@ class Residency:
 
         is_busy: whether a variant runs, waits for an executor, or is promised.
         """
-        if self._moving is not None:
+        if self._moving and (not self.is_over or any(now - began < HANGS_NS for began in self._moving.values())):
             return None
         move = self._choose(now, is_busy)
         if move is not None:
-            self._moving = move.part
+            self._moving[move.part] = now
             self._parts[move.part].present &= move.load
         return move
 

@@ -6,7 +6,7 @@ from agents.ports import Measured, MemoryEnd, Part
 from agents.scheduling import events as ev
 from agents.scheduling.memory.residency import Residency, Size
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.policy.plan import Leg, Profile
+from swarm.core.policy.plan import Leg, Profile, StageProfile
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request, stream
 from tests.agents.scheduler_events import arrived, of
@@ -80,3 +80,33 @@ def test_what_is_unloaded_runs_no_more_at_once_and_what_runs_is_not_unloaded() -
     robot.handle(ev.StageDone(work=1, started_ns=ns(0.1), finished_ns=ns(0.12)), ns(0.12))
     assert of(ev.MovePart, robot.handle(over, ns(0.13))) == [ev.MovePart(part=B, load=False)]
     assert of(ev.RunStage, robot.handle(arrived(2, STREAM_B), ns(0.2))) == []
+
+
+def staged_agent() -> Scheduler:
+    """A robot whose model is in memory, and there is room for its stages, by the card."""
+    parts = [A, A._replace(stages=True)]
+    residency = Residency({part: Size(10 * MB, 10 * MB, LOAD_S) for part in parts}, [A], {"a": "int8"}, 100 * MB,
+                          50 * MB)
+    own = {"a": [Profile(model="a", variant="int8", p50_s=0.05, p95_s=0.06, memory_bytes=10 * MB, accuracy=0.9,
+                         input_bytes=1000, load_s=LOAD_S, stages=[StageProfile(0.025, 0.03, 1000)] * 2)]}
+    return Scheduler(name="me", policy="local", profiles=own, peers=peer_table(asker=[]), residency=residency)
+
+
+CHAIN_ASK = ev.StageAsked(request=request(1, "asker"), peer="asker", model="a", variant="int8", priority=0,
+                          deadline_ns=ns(0.5), leg=Leg("me", 0, 1), route=[Leg("other", 1, 2)])
+OVER = ev.MemoryMeasured(memory=Measured(rss_bytes=200 * MB, kept_bytes={}))
+
+
+def test_a_model_is_not_unloaded_while_its_stages_are_being_loaded() -> None:
+    robot = staged_agent()
+    assert of(ev.LoadStages, robot.handle(CHAIN_ASK, 0)) == [ev.LoadStages(model="a", variant="int8")]
+    assert of(ev.MovePart, robot.handle(OVER, 1)) == []
+    (move,) = of(ev.MovePart, robot.handle(ev.StagesLoaded(model="a", variant="int8"), 2))
+    assert move == ev.MovePart(part=A._replace(stages=True), load=False)
+
+
+def test_stages_that_could_not_be_loaded_are_no_longer_under_way() -> None:
+    robot = staged_agent()
+    robot.handle(CHAIN_ASK, 0)
+    failed = MemoryEnd(part=A._replace(stages=True), present=False, failed=True, rss_bytes=200 * MB)
+    assert of(ev.MovePart, robot.handle(ev.MemoryMoved(end=failed), 1)) == [ev.MovePart(part=A, load=False)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.ports import MemoryEnd, Part
-from agents.scheduling.memory.residency import RETRY_NS, Move, Residency, Size
+from agents.scheduling.memory.residency import HANGS_NS, RETRY_NS, Move, Residency, Size
 from swarm.core.units import NS, ns
 
 MB = 1 << 20
@@ -167,3 +167,17 @@ def test_a_part_that_does_not_fit_alone_is_never_loaded(rss_mb: int) -> None:
     board.residency.measured(rss_mb * MB, {})
     board.residency.used(B, 1.0, 1)
     assert board.move() is None
+
+
+def test_a_load_that_hangs_lets_others_leave_but_not_come() -> None:
+    board = Board([A, B])
+    assert board.residency.next_move(0, lambda *_: False) is None
+    board.residency.measured(130 * MB, {})
+    board.residency.used(C, 1.0, 0)
+    assert board.residency.next_move(0, lambda *_: False) == Move(C, load=True)
+    board.residency.measured(200 * MB, {})
+    assert board.residency.next_move(HANGS_NS - 1, lambda *_: False) is None
+    assert board.residency.next_move(HANGS_NS, lambda *_: False) == Move(B, load=False)
+    board.residency.measured(100 * MB, {})
+    board.residency.used(B, 1.0, HANGS_NS)
+    assert board.residency.next_move(2 * HANGS_NS, lambda *_: False) is None
