@@ -77,9 +77,10 @@ def offer_of(settings: AgentFile) -> Offer:
         [*(stream.model for stream in streams), *settings.load], board,
         Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages,
         variants=settings.variants)
+    most_urgent = {stream.model for stream in streams if stream.priority == streams[0].priority}
     for stream in streams:
         _check_source(stream, offer, settings)
-        lacks = offer.room_lacks(stream.model)
+        lacks = offer.room_lacks(stream.model, first_stays=len(most_urgent) == 1)
         if lacks and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",

@@ -11,7 +11,7 @@ from agents.ports import Part
 from agents.scheduling import events as ev
 from agents.scheduling.guards import Fallback
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s
+from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s, usual
 from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.core.units import NEVER_NS, ns
 
@@ -38,7 +38,7 @@ class RunnableVariants:
         self._loaded = set(staged)
         self._absent = set(absent)
         self._takes_turns = bool(self._absent)       # what is in memory changes
-        self._fastest = {model: fastest(by_speed(some)) for model, some in profiles.items()}
+        self._ranked: dict[str, list[Profile]] = {}  # in memory or not
         self.wants: list[tuple[Part, int | None]] = []       # not taken yet; with the priority, None of a peer's
         self._coming: dict[tuple[str, str], None] = {}       # variants whose stages `LoadStages` loads
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
@@ -53,21 +53,26 @@ class RunnableVariants:
         """The profile of a variant as it can run now."""
         return self._by_name.get((model, variant))
 
-    def want(self, model: str, priority: int | None, variant: str = "") -> float | None:
-        """A request wants a variant, or the fastest one of a model. priority: None of a peer's.
+    def want(self, model: str, priority: int | None, variant: str = "", deadline_s: float = 0.0) -> float | None:
+        """A request wants a variant; or of a model what usually runs by its deadline, and the fastest one for need.
 
-        Returns in how many seconds it could run, if it is not in memory; None: it is, or never will be.
+        priority: None of a peer's. Returns in how many seconds it could run, if that is not in memory; None: it is, or
+        never will be.
         """
         if not self._takes_turns:
             return None
-        one = named(self._all.get(model, ()), variant) if variant else self._fastest.get(model)
-        if one is None or (model, one.variant) not in self._absent:
-            return None
-        self.wants.append((Part(model, one.variant), priority))
-        return one.load_s + one.p50_s
+        some = self._ranked.get(model, [])
+        wanted = [one for one in some if one.variant == variant]
+        if some and not variant:
+            best, first = usual(some, deadline_s), some[0]
+            wanted = [best] if best is first else [best, first]
+        absent = [one for one in wanted if (model, one.variant) in self._absent]
+        waiting = absent or wanted[1:]               # what is kept for need is of use, though it does not run
+        self.wants += [(Part(model, one.variant), priority) for one in waiting]
+        return min((one.load_s + one.p50_s for one in absent), default=None)
 
     def take_wants(self) -> list[tuple[Part, int | None]]:
-        """What was wanted since the last call, and is not in memory."""
+        """What was wanted since the last call and is not in memory, or is there and will not run."""
         wants, self.wants = self.wants, []
         return wants
 
@@ -165,10 +170,11 @@ class RunnableVariants:
         return [Part(*key, stages=True) for key in self._coming]
 
     def _refresh(self, model: str) -> None:
-        self.profiles[model] = by_speed(
+        self._ranked[model] = by_speed(scaled(self._all[model], self._own_speed.factor))
+        self.profiles[model] = [
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
-            for p in scaled(self._all[model], self._own_speed.factor) if (model, p.variant) not in self._absent
-        )
+            for p in self._ranked[model] if (model, p.variant) not in self._absent
+        ]
         for one in self._all[model]:
             self._by_name.pop((model, one.variant), None)
         self._by_name.update(((model, p.variant), p) for p in self.profiles[model])

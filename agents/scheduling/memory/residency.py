@@ -66,11 +66,12 @@ class _Held(msgspec.Struct):
     retry_ns: int = 0
     stays_ns: int = 0                # until then it is not pushed out
 
-    def value(self, now: int) -> float:
+    def value(self, now: int, *, gains: bool = True) -> float:
+        """gains: whether it is worth more with its waiting."""
         if self.used_ns is None:
             return 0.0
         value = self.weight * max(self.load_s, LEAST_LOAD_S) / max(self.mean_s, (now - self.used_ns) / NS)
-        if self.waits_ns is None:
+        if self.waits_ns is None or not gains:
             return value
         return value * (1.0 + (now - self.waits_ns) / NS / max(TURN_S, TURN_LOADS * self.load_s))
 
@@ -96,7 +97,8 @@ class Residency:
         loaded = set(present)
         self._parts = {part: _Held(part, *size, present=part in loaded) for part, size in sizes.items()}
         self._fastest, self.limit_bytes, self.rss_bytes = fastest, limit_bytes, rss_bytes
-        self._own: list[str] = []                    # models of own streams, the most urgent first
+        self._own: list[str] = []                    # models of own streams
+        self.stays = ""                              # the model of the most urgent one; empty: several are
         self._moving: dict[Part, int] = {}           # are being loaded or unloaded, and since when
 
     @property
@@ -108,8 +110,8 @@ class Residency:
         """Whether the process takes more than the budget, or a variant is absent: else nothing is to be decided."""
         return rss_bytes > self.limit_bytes or bool(self.absent())
 
-    def own_models(self, models: Sequence[str]) -> None:
-        """The models of own streams, the most urgent first."""
+    def own_models(self, models: Iterable[str]) -> None:
+        """The models of own streams."""
         self._own = list(dict.fromkeys(models))
 
     def absent(self) -> list[tuple[str, str]]:
@@ -174,16 +176,31 @@ class Residency:
         if move is not None:
             self._moving[move.part] = now
             self._parts[move.part].present &= move.load
+            if not (move.load or move.part.stages):
+                self._wait_from(move.part.model, now)
         return move
+
+    def _wait_from(self, model: str, now: int) -> None:
+        """A variant leaves: what another one of its model has waited, while it could run, does not count."""
+        for one in self._parts.values():
+            if one.part.model == model and one.waits_ns is not None:
+                one.waits_ns = now
+
+    def blocked_by(self, now: int, is_busy: Callable[[str, str], bool]) -> list[tuple[str, str]]:
+        """The models and variants that are busy where there would be something to do if they were not."""
+        if self._moving or self._choose(now, lambda model, variant: False) is None:
+            return []
+        keys = dict.fromkeys(one.part[:2] for one in self._parts.values() if one.present)
+        return [key for key in keys if is_busy(*key)]
 
     def _choose(self, now: int, is_busy: Callable[[str, str], bool]) -> Move | None:
         present = [one for one in self._parts.values() if one.present and not is_busy(one.part.model, one.part.variant)]
-        weakest = sorted((one for one in present if not self._stays(one)), key=lambda one: self._worth(one, now))
+        weakest = sorted((one for one in present if not self._stays(one)), key=lambda one: self._rank(one, now))
         if self.is_over:
             return self._unload(weakest[0]) if weakest else None
         wanted = [one for one in self._parts.values() if not one.present and not one.is_forgotten(now)
                   and now >= one.retry_ns and self._has_its_whole(one.part)]
-        for one in sorted(wanted, key=lambda one: self._worth(one, now), reverse=True):
+        for one in sorted(wanted, key=lambda one: self._rank(one, now), reverse=True):
             lacking = one.peak_bytes - (self.limit_bytes - self.rss_bytes)
             if lacking <= 0:
                 return Move(one.part, load=True)
@@ -195,15 +212,16 @@ class Residency:
     def _out_for(self, one: _Held, lacking: int, weakest: Sequence[_Held], now: int) -> _Held | None:
         """The first part to be unloaded for an absent one. None: it is not worth it."""
         out: list[_Held] = []
+        own, worth, _ = self._rank(one, now)
         for other in weakest:
-            if lacking <= 0 or MARGIN * self._worth(other, now)[0] >= self._worth(one, now)[0]:
+            other_own, other_worth, _ = self._rank(other, now)
+            if lacking <= 0 or other_own > own or (other_own == own and MARGIN * other_worth >= worth):
                 break
-            if now < other.stays_ns or (other.is_own(now) and not one.is_own(now)):
-                continue
-            out.append(other)
-            lacking -= self._freed_bytes(other)
-        lost = sum(self._value(other, now) for other in out)
-        return out[0] if out and lacking <= 0 and MARGIN * lost < one.value(now) else None
+            if now >= other.stays_ns:
+                out.append(other)
+                lacking -= self._freed_bytes(other)
+        lost = sum(self._value(other, now) for other in out if self._is_own(other, now) == own)
+        return out[0] if out and lacking <= 0 and MARGIN * lost < self._value(one, now) else None
 
     def _unload(self, one: _Held) -> Move:
         """A whole variant takes its stages along: they go first."""
@@ -217,15 +235,25 @@ class Residency:
 
     def _value(self, one: _Held, now: int) -> float:
         stages = self._stages_of(one)
-        return one.value(now) + (stages.value(now) if stages is not None else 0.0)
+        return one.value(now, gains=one.part.stages or not self._others(one)) + (
+            stages.value(now) if stages is not None else 0.0)
 
     def _freed_bytes(self, one: _Held) -> int:
         stages = self._stages_of(one)
         return one.kept_bytes + (stages.kept_bytes if stages is not None else 0)
 
-    def _worth(self, one: _Held, now: int) -> tuple[float, Part]:
-        """Value per byte; ties are broken by name."""
-        return self._value(one, now) / max(self._freed_bytes(one), 1), one.part
+    def _rank(self, one: _Held, now: int) -> tuple[bool, float, Part]:
+        """What this robot uses is before what only peers use; then by value per byte; ties are broken by name."""
+        return self._is_own(one, now), self._value(one, now) / max(self._freed_bytes(one), 1), one.part
+
+    def _is_own(self, one: _Held, now: int) -> bool:
+        stages = self._stages_of(one)
+        return one.is_own(now) or (stages is not None and stages.is_own(now))
+
+    def _others(self, one: _Held) -> bool:
+        """Whether another variant of its model is in memory."""
+        return any(other.present and other.part.model == one.part.model and other is not one and not other.part.stages
+                   for other in self._parts.values())
 
     def _has_its_whole(self, part: Part) -> bool:
         return not part.stages or self._parts[part._replace(stages=False)].present
@@ -235,11 +263,9 @@ class Residency:
         model, variant, stages = one.part
         if stages or model not in self._own:
             return False
-        if model == self._own[0] and variant == self._fastest[model]:
+        if model == self.stays and variant == self._fastest[model]:
             return True
-        others = (other for other in self._parts.values() if other.present and other.part.model == model
-                  and other is not one and not other.part.stages)
-        return next(others, None) is None and (model == self._own[0] or (self._fit_together() and not self.is_over))
+        return not self._others(one) and (model == self.stays or (self._fit_together() and not self.is_over))
 
     def _fit_together(self) -> bool:
         """Whether one variant of each own model fits into the budget, by what is in memory beside all parts."""
