@@ -59,7 +59,7 @@ class Offer:
         never = {one.key for one in memory.too_large}
         for model, variant in worth:
             if (model, variant) not in never:
-                self._add(cards[model], variant, times[model][variant], (model, variant) in memory.stages)
+                self._add(cards[model], variant, times[model][variant], (model, variant) in memory.later)
         self._whole, self._unstaged, self._memory_mb = set(memory.whole), memory.unstaged, memory_mb
         self.staged = [key for key in self._times if staged and key in memory.stages]
 

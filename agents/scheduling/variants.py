@@ -10,6 +10,7 @@ from agents.peers.own_speed import OwnSpeed, scaled
 from agents.ports import Part
 from agents.scheduling import events as ev
 from agents.scheduling.guards import Fallback
+from agents.scheduling.memory.residency import Residency
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s, usual
 from swarm.core.policy.plan import Leg, Placement, Profile
@@ -31,13 +32,14 @@ class RunnableVariants:
 
     def __init__(
         self, profiles: Mapping[str, Sequence[Profile]], staged: Iterable[tuple[str, str]],
-        absent: Iterable[tuple[str, str]] = (),
+        residency: Residency | None = None,
     ) -> None:
-        """staged: models and variants whose stages are loaded already. absent: those that are not in memory."""
+        """staged: models and variants whose stages are loaded already. residency: what is in memory; None: all."""
         self._all = profiles
         self._loaded = set(staged)
-        self._absent = set(absent)
-        self._takes_turns = bool(self._absent)       # what is in memory changes
+        self._absent = set(residency.absent()) if residency is not None else set[tuple[str, str]]()
+        self._takes_turns = bool(self._absent) or (residency is not None and not residency.fits_all())
+        """Whether what is in memory changes."""
         self._ranked: dict[str, list[Profile]] = {}  # in memory or not
         self.wants: list[tuple[Part, int | None]] = []       # not taken yet; with the priority, None of a peer's
         self._coming: dict[tuple[str, str], None] = {}       # variants whose stages `LoadStages` loads

@@ -106,6 +106,11 @@ class Residency:
         """Whether the process takes more than the budget."""
         return self.rss_bytes > self.limit_bytes
 
+    def fits_all(self) -> bool:
+        """Whether all parts fit together, by their cards and measured sizes."""
+        absent_bytes = sum(one.kept_bytes for one in self._parts.values() if not one.present)
+        return self.rss_bytes + absent_bytes <= self.limit_bytes
+
     def is_short(self, rss_bytes: int) -> bool:
         """Whether the process takes more than the budget, or a variant is absent: else nothing is to be decided."""
         return rss_bytes > self.limit_bytes or bool(self.absent())
@@ -217,7 +222,7 @@ class Residency:
             other_own, other_worth, _ = self._rank(other, now)
             if lacking <= 0 or other_own > own or (other_own == own and MARGIN * other_worth >= worth):
                 break
-            if now >= other.stays_ns:
+            if now >= other.stays_ns and other.part[:2] != one.part[:2]:     # stages are of no use without their whole
                 out.append(other)
                 lacking -= self._freed_bytes(other)
         lost = sum(self._value(other, now) for other in out if self._is_own(other, now) == own)

@@ -51,6 +51,19 @@ def test_the_most_useful_variants_that_fit_are_loaded(
     assert set(found.unstaged) == {c.key for c in CANDIDATES if c.staged and c.key in whole} - set(stages)
 
 
+def test_what_may_come_later_has_its_stages_then_if_they_fit_beside_it() -> None:
+    found = fitting(CANDIDATES, MODELS, RESERVE_MB + 45)
+    assert found.later == [("urgent", "fp32"), ("other", "int8")]
+    offer = offer_of(agent("greedy", RESERVE_MB + 40))
+    residency = offer.residency()
+    assert residency is not None
+    assert not residency.fits_all()
+    staged = {(one.model, one.variant) for one in offer.all() if one.stages}
+    assert ("detector", "int8") in staged
+    assert ("segmenter", "fp32") not in staged
+    assert {part[:2] for part in offer.sizes() if part.stages} == staged
+
+
 def test_what_is_left_out_is_told_in_the_order_of_its_use() -> None:
     left_out = fitting(CANDIDATES, MODELS, 1).left_out
     assert [one.key for one in left_out] == [

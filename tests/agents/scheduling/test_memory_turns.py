@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from agents.peers.table import PeerTable
 from agents.ports import Measured, MemoryEnd, Part
 from agents.scheduling import events as ev
 from agents.scheduling.memory.residency import Residency, Size
@@ -112,7 +115,7 @@ def test_stages_that_could_not_be_loaded_are_no_longer_under_way() -> None:
     assert of(ev.MovePart, robot.handle(ev.MemoryMoved(end=failed), 1)) == [ev.MovePart(part=A, load=False)]
 
 
-def family(present: list[str], room_mb: int) -> Scheduler:
+def family(present: list[str], room_mb: int, known: PeerTable | None = None) -> Scheduler:
     """A robot with two models; each has a teacher of 40 MB and a faster student of 10 MB; these are in memory."""
     own: dict[str, list[Profile]] = {}
     for name, variant, mb, p50_s in (("a", "teacher", 40, 0.02), ("a", "student", 10, 0.01),
@@ -125,8 +128,8 @@ def family(present: list[str], room_mb: int) -> Scheduler:
     held = [Part(*name.split()) for name in present]
     rss = sum(sizes[part].kept_bytes for part in held)
     residency = Residency(sizes, held, {"a": "student", "b": "student"}, rss + room_mb * MB, rss)
-    return Scheduler(name="me", policy="local", profiles=own, peers=peer_table(), residency=residency,
-                     streams=[stream("watch", "a"), stream("look", "b")])
+    return Scheduler(name="me", policy="greedy" if known else "local", profiles=own, peers=known or peer_table(),
+                     residency=residency, streams=[stream("watch", "a"), stream("look", "b")])
 
 
 def moved_by(robot: Scheduler, rss_mb: int, names: str, seconds: int = 60) -> list[Part]:
@@ -169,3 +172,33 @@ def test_a_request_that_comes_back_from_a_peer_waits_for_its_model_too() -> None
     assert [run.request for run in of(ev.RunStage, robot.handle(came(B), ns(LOAD_S)))] == [request(1)]
     (end,) = of(ev.Deliver, robot.handle(ev.StageDone(work=1, started_ns=ns(LOAD_S), finished_ns=ns(0.1)), ns(0.1)))
     assert (end.span.ending, end.span.reason) == ("completed", "")
+
+
+def test_stages_for_which_there_is_no_room_beside_all_models_are_not_loaded_at_once() -> None:
+    parts = [A, A._replace(stages=True)]
+    sizes = {part: Size(10 * MB, 10 * MB, LOAD_S) for part in parts}
+    residency = Residency(sizes, [A], {"a": "int8"}, 55 * MB, 50 * MB)
+    robot = Scheduler(name="me", policy="local", profiles={"a": [profile("a", stages=2)]}, peers=peer_table(asker=[]),
+                      residency=residency)
+    commands = robot.handle(CHAIN_ASK, 0)
+    assert [refusal.reason for refusal in of(ev.Refuse, commands)] == ["loading"]
+    assert (of(ev.LoadStages, commands), of(ev.MovePart, commands)) == ([], [])
+
+
+def test_a_promise_pins_only_the_fastest_variant_in_memory() -> None:
+    robot = guarded(["a student", "a teacher"])
+    assert of(ev.MovePart, robot.handle(OVER, 1)) == [ev.MovePart(part=Part("a", "teacher"), load=False)]
+    assert of(ev.MovePart, robot.handle(came(Part("a", "teacher"), present=False), 2)) == []
+    robot = guarded(["a student"])
+    assert of(ev.MovePart, robot.handle(OVER, 1)) == []      # the promise needs it
+
+
+def guarded(present: list[str]) -> Scheduler:
+    """A robot that has sent a request to a faster peer, and has promised to run it itself if need be."""
+    known = peer_table(mule=[msgspec.structs.replace(profile("a", 0.001, "teacher"), network_accuracy=0.9)])
+    robot = family(present, 0, known)
+    (end,) = [one for one in robot.handle(arrived(1, stream("watch", "a", deadline_s=0.5)), 0)
+              if isinstance(one, ev.SendStage)]
+    assert end.peer == "mule"
+    assert robot.statistics().guards.armed == 1
+    return robot
