@@ -62,7 +62,8 @@ def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: i
     rank = {model: number for number, model in enumerate(models)}
     in_order = sorted(candidates, key=lambda c: (rank[c.model], c.p50_s, c.variant))
     if not memory_mb:
-        return Fitting([c.key for c in in_order], staged := [c.key for c in in_order if c.staged], staged, [], [], [], None)
+        staged = [c.key for c in in_order if c.staged]
+        return Fitting([c.key for c in in_order], staged, staged, [], [], [], None)
     all_of_it = left = memory_mb * MB - RESERVE_BYTES
     taken: list[Candidate] = []
     for one_of_each in (True, False):

@@ -116,7 +116,7 @@ def test_stages_that_could_not_be_loaded_are_no_longer_under_way() -> None:
 
 
 def family(present: list[str], room_mb: int, known: PeerTable | None = None) -> Scheduler:
-    """A robot with two models; each has a teacher of 40 MB and a faster student of 10 MB; these are in memory."""
+    """Two models less urgent than a third: a teacher of 40 MB, a faster student of 10 MB; these are present."""
     own: dict[str, list[Profile]] = {}
     for name, variant, mb, p50_s in (("a", "teacher", 40, 0.02), ("a", "student", 10, 0.01),
                                      ("b", "teacher", 40, 0.02), ("b", "student", 10, 0.01)):
@@ -129,7 +129,8 @@ def family(present: list[str], room_mb: int, known: PeerTable | None = None) -> 
     rss = sum(sizes[part].kept_bytes for part in held)
     residency = Residency(sizes, held, {"a": "student", "b": "student"}, rss + room_mb * MB, rss)
     return Scheduler(name="me", policy="greedy" if known else "local", profiles=own, peers=known or peer_table(),
-                     residency=residency, streams=[stream("watch", "a"), stream("look", "b")])
+                     residency=residency, streams=[
+                         stream("guard", "c", priority=9), stream("watch", "a"), stream("look", "b")])
 
 
 def moved_by(robot: Scheduler, rss_mb: int, names: str, seconds: int = 60) -> list[Part]:
@@ -138,7 +139,8 @@ def moved_by(robot: Scheduler, rss_mb: int, names: str, seconds: int = 60) -> li
     for k in range(10 * seconds):
         for name in names:
             now = ns(0.1 * k + 0.03 * names.index(name))
-            commands = robot.handle(arrived(1 + len(names) * k + names.index(name), stream(f"of {name}", name)), now)
+            sequence = 1 + len(names) * k + names.index(name)
+            commands = robot.handle(arrived(sequence, stream(f"of {name}", name), now), now)
             while commands:
                 command = commands.pop(0)
                 if isinstance(command, ev.MovePart):
