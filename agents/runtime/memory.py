@@ -4,7 +4,7 @@ What does not fit then may come later, in place of others (`agents/scheduling/me
 
 First the fastest variant that fits of each model, so that every model runs; then the other variants. Both in the order
 of the models, and of one model the fastest first. Last the stages of what was taken, in the same order: they make a
-variant preemptible and part of chains, but it runs without them.
+variant preemptible and part of chains, but it runs without them. Those that do not fit then may come later, too.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 MB = 2**20
 RESERVE_BYTES = 128 * MB
-"""For the process without models: in `swarm launch search_rescue` agents take up to 148e6 bytes, with at least 44e6 for
-models."""
+"""For the process without models: in `swarm launch search_rescue`, with fp32 and int8 of its two models, agents take up
+to 148e6 bytes, with at least 44e6 for models."""
 
 Key = tuple[str, str]                # model and variant
 
@@ -27,8 +27,8 @@ LOAD_FILES = 2
 class Candidate(NamedTuple):
     """A variant that the board could run.
 
-    memory_bytes: by its card. All its stages together count as much as the whole: in one process those of the models
-    that we ship take 74e6 bytes, and the whole models 91e6 by their cards.
+    memory_bytes: by its card. All its stages together count as much as the whole: in one process on the host those of
+    the eight variants that we ship for it take 90e6 bytes, and the whole variants 159e6 by their cards.
     """
 
     model: str

@@ -2,11 +2,14 @@
 
     value = uses per second x weight of the priority x seconds to have it again;  an absent one gains with its waiting
 
-A part is loaded where there is room for it, or where it is worth `MARGIN` times what it pushes out, of which each is
-worth less per byte; one after the other, so that measured memory decides on the next one. Parts of equal worth that do
-not fit together so take turns. What runs or is promised stays; so does the fastest variant of the most urgent stream,
-and the only one in memory of each own stream's model, as long as one of each fits. Above the budget, the part of least
-worth per byte goes.
+One part is loaded at a time, so that the memory measured after it decides on the next one. A part is loaded if there is
+room for it. It also pushes others out if each of them is worth less per byte, and it is worth `MARGIN` times as much as
+all of them. What this robot uses itself comes before what only peers use. A model of which no variant is in memory gains
+with its waiting, so models of equal worth take turns; variants of one model do not.
+
+A part stays while it runs or is promised. The fastest variant of the most urgent stream stays for good, unless several
+models are equally urgent. The only variant in memory of an own stream's model stays if one of each model fits. Above the
+budget, the part of least worth per byte goes.
 """
 
 from __future__ import annotations
@@ -86,8 +89,8 @@ class _Held(msgspec.Struct):
 class Residency:
     """The parts of one agent.
 
-    sizes: of all parts that fit alone, by their cards until they are measured. present: those in memory. limit_bytes:
-    the budget. fastest: the fastest variant of each model. rss_bytes: of the process, by its last measurement.
+    sizes: of each part that fits alone; from its card until a load has measured it. present: the parts in memory.
+    fastest: by model, its fastest variant. limit_bytes: the budget. rss_bytes: resident memory of the process.
     """
 
     def __init__(
