@@ -3,13 +3,13 @@
     value = uses per second x weight of the priority x seconds to have it again;  an absent one gains with its waiting
 
 One part is loaded at a time, so that the memory measured after it decides on the next one. A part is loaded if there is
-room for it. It also pushes others out if each of them is worth less per byte, and it is worth `MARGIN` times as much as
-all of them. What this robot uses itself comes before what only peers use. A model of which no variant is in memory gains
-with its waiting, so models of equal worth take turns; variants of one model do not.
+room for it. It also pushes others out if each of them is worth less per byte, and it is worth `MARGIN` times as much
+as all of them. What this robot uses itself comes before what only peers use. A model with no variant in memory gains with
+its waiting, so models of equal worth take turns; variants of one model do not.
 
 A part stays while it runs or is promised. The fastest variant of the most urgent stream stays for good, unless several
-models are equally urgent. The only variant in memory of an own stream's model stays if one of each model fits. Above the
-budget, the part of least worth per byte goes.
+models are equally urgent. The only variant in memory of an own stream's model stays if one of each model fits. Above
+the budget, the part of least worth per byte goes.
 """
 
 from __future__ import annotations
