@@ -4,8 +4,8 @@
 
 One part is loaded at a time, so that the memory measured after it decides on the next one. A part is loaded if there is
 room for it. It also pushes others out if each of them is worth less per byte, and it is worth `MARGIN` times as much
-as all of them. What this robot uses itself comes before what only peers use. A model with no variant in memory gains with
-its waiting, so models of equal worth take turns; variants of one model do not.
+as all of them. What this robot uses itself comes before what only peers use. A model with no variant in memory gains
+with its waiting, so models of equal worth take turns; variants of one model do not.
 
 A part stays while it runs or is promised. The fastest variant of the most urgent stream stays for good, unless several
 models are equally urgent. The only variant in memory of an own stream's model stays if one of each model fits. Above

@@ -95,6 +95,14 @@ def test_a_stream_that_only_peers_could_serve_needs_a_policy_that_uses_peers() -
     assert offer_of(agent("planner", 130)).announce() == []
 
 
+def test_models_of_equal_priority_take_turns_and_so_need_not_fit_together() -> None:
+    settings = agent("local", RESERVE_MB + 25)
+    with pytest.raises(BadInput, match="which stays"):
+        offer_of(settings)
+    alike = [msgspec.structs.replace(stream, priority=1) for stream in settings.streams]
+    assert offer_of(msgspec.structs.replace(settings, streams=alike)).left_out != []
+
+
 def test_the_boards_that_we_ship_hold_all_models_that_we_ship_with_their_stages() -> None:
     for name, board in load_boards(LAUNCH / "boards.yaml").items():
         unknown = read_offer(["detector", "segmenter"], msgspec.structs.replace(board, memory_mb=0), ARTEFACTS)
