@@ -125,7 +125,7 @@ def family(present: list[str], room_mb: int, known: PeerTable | None = None) -> 
             load_s=LOAD_S, network_accuracy=0.9 if variant == "teacher" else 0.8))
     sizes = {Part(one.model, one.variant): Size(one.memory_bytes, one.memory_bytes, LOAD_S)
              for some in own.values() for one in some}
-    held = [Part(*name.split()) for name in present]
+    held = [part for part in sizes if f"{part.model} {part.variant}" in present]
     rss = sum(sizes[part].kept_bytes for part in held)
     residency = Residency(sizes, held, {"a": "student", "b": "student"}, rss + room_mb * MB, rss)
     return Scheduler(name="me", policy="greedy" if known else "local", profiles=own, peers=known or peer_table(),
