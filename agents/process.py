@@ -54,7 +54,8 @@ def main(settings: AgentFile) -> int:
     offer = offer_of(settings)
     if names := offer.not_loaded():
         log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
-        keep_weights_apart()
+    if board.memory_mb:
+        keep_weights_apart()             # all may fit by the cards, and yet not when it is measured
     with starting("building engines" if "tensorrt" in board.providers else "loading models", LONGEST_START_S):
         build_engines(offer, board, folder)
         sessions = Sessions(offer, board, folder)

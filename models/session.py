@@ -130,21 +130,24 @@ class Session:
             handle.enter()
             before_bytes = psutil.Process().memory_info().rss
             load = _Load(path, threads, on, handle, precision, folder)
-            self._session, self.cached = load.session()
-            self.inputs = [_spec(value, path) for value in self._session.get_inputs()]
-            self.outputs = [_spec(value, path) for value in self._session.get_outputs()]
-            self.batched = any(BATCH_AXIS in value.shape for value in self._session.get_inputs())
+            session, self.cached = load.session()
+            self._session: ort.InferenceSession | None = session
+            self.inputs = [_spec(value, path) for value in session.get_inputs()]
+            self.outputs = [_spec(value, path) for value in session.get_outputs()]
+            self.batched = any(BATCH_AXIS in value.shape for value in session.get_inputs())
             self._warm_up(path, handle)
-            self.elsewhere = self._placed(handle, load.names[0]) if on[0] != "cpu" else []
+            self.elsewhere = self._placed(session, handle, load.names[0]) if folder else []
             grown_bytes = psutil.Process().memory_info().rss - before_bytes
             self.memory_bytes = max(grown_bytes, path.stat().st_size)
         _loaded.add(self)
 
     def run(self, inputs: Mapping[str, NDArray], handle: RunHandle | None = None) -> list[NDArray]:
         """The outputs, in the order of `outputs`. Raises: Aborted if `handle` ended the run; RunFailed."""
-        handle = handle or RunHandle()
+        handle, session = handle or RunHandle(), self._session
+        if session is None:                  # a run that was given up may still come to this
+            raise Aborted if handle.aborted else RunFailed(f"{self.path.name} was unloaded")
         try:
-            return cast("list[NDArray]", self._session.run(None, dict(inputs), handle._options))
+            return cast("list[NDArray]", session.run(None, dict(inputs), handle._options))
         except (ort_errors.Fail, ort_errors.RuntimeException, ort_errors.EPFail, ort_errors.InvalidArgument) as error:
             if handle.aborted:
                 raise Aborted from error
@@ -153,7 +156,7 @@ class Session:
     def close(self) -> None:
         """Give its memory back, though others may still refer to it; it cannot run any more."""
         _loaded.discard(self)
-        del self._session
+        self._session = None
 
     def _warm_up(self, path: Path, handle: LoadHandle) -> None:
         """Run once with zeros, because the first run allocates memory."""
@@ -166,13 +169,12 @@ class Session:
         except RunFailed as error:
             raise ModelError(str(path), f"{RUNTIME} cannot run it: {error}") from error
 
-
-    def _placed(self, handle: LoadHandle, wanted: str) -> list[Elsewhere]:
+    def _placed(self, session: ort.InferenceSession, handle: LoadHandle, wanted: str) -> list[Elsewhere]:
         """End the profile of a session on a GPU, after some more runs. Returns the nodes on other providers."""
         for _ in range(PROFILED_RUNS):
             self._warm_up(self.path, handle)
         try:
-            found = elsewhere(msgspec.json.decode(Path(self._session.end_profiling()).read_bytes()), wanted)
+            found = elsewhere(msgspec.json.decode(Path(session.end_profiling()).read_bytes()), wanted)
         except (OSError, msgspec.DecodeError) as error:
             log.warning("%s: which provider runs which node is not known: %s", self.path, error)
             return []
@@ -242,7 +244,7 @@ class _Load:
             options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
         if "cpu" not in self.on:         # forbid a fallback of single operators to the CPU
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        if self.on[0] != "cpu":
+        if self.profiles:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self.profiles) / "profile")
         with_settings = [(name, providers.options(provider, self.precision, self.engines))

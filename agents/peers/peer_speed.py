@@ -6,7 +6,7 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import inf
 
 from swarm.core.policy.cost import leg_p50_s, slowed, together_p50_s
@@ -42,6 +42,13 @@ class PeerSpeed:
         for k in [0] if leg.whole else range(1 + leg.first, 1 + leg.last):
             factors[k] += WEIGHT * (ratio - factors[k])
         return self._notable(key)
+
+    def only(self, variants: Collection[tuple[str, str]]) -> PeerSpeed:
+        """What was seen of these variants."""
+        kept = PeerSpeed()
+        kept._factors = {key: factors for key, factors in self._factors.items() if key in variants}
+        kept._at_ns = self._at_ns
+        return kept
 
     def fade(self, now: int) -> bool:
         """Let the corrections fade with time. Returns whether profiles need a new correction."""

@@ -161,7 +161,8 @@ class PeerTable:
         self._adverts[name, boot] = _Advert(advert.number, by_model, most_urgent, others)
         peer = self._peers.get(name)
         if peer is not None and peer.boot == boot:
-            peer.observed = PeerSpeed()              # the old factors are relative to the old advert
+            same = _of_same_times(peer.advertised, by_model)
+            peer.observed = peer.observed.only(same) if same else PeerSpeed()    # factors are relative to the advert
             peer.advertised, peer.profiles = by_model, {}
             _correct(peer, *by_model)
         return [] if before is not None and before.others == others else others
@@ -265,6 +266,17 @@ class PeerTable:
 
     def statistics(self) -> PeerTableStatistics:
         return PeerTableStatistics(len(self._peers), self._came, self._lost)
+
+
+def _of_same_times(before: Mapping[str, list[Profile]], now: Mapping[str, list[Profile]]) -> list[tuple[str, str]]:
+    """The models and variants whose run times were advertised before as they are now."""
+    old = {(one.model, one.variant): _times(one) for some in before.values() for one in some}
+    return [(one.model, one.variant) for some in now.values() for one in some
+            if old.get((one.model, one.variant)) == _times(one)]
+
+
+def _times(one: Profile) -> tuple[object, ...]:
+    return one.p50_s, one.p95_s, one.stages, one.batch_s
 
 
 def _unbook(peer: _Peer, request: RequestId) -> None:

@@ -52,8 +52,8 @@ class Loader:
             loaded(load(handle))
         except LoadCancelled:
             return
-        except (ModelError, OSError) as error:       # also where no file can be opened now
-            log.error("%s cannot be loaded: %s", name, error)
+        except (ModelError, OSError, MemoryError) as error:      # also where no file can be opened now
+            log.error("%s cannot be loaded: %s", name, str(error) or type(error).__name__)
             failed()
         except BaseException as error:       # noqa: BLE001 - passed on: a bug ends the loop, not only this thread
             self._fail(error)

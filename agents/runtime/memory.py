@@ -4,7 +4,7 @@ What does not fit then may come later, in place of others (`agents/scheduling/me
 
 First the fastest variant that fits of each model, so that every model runs; then the other variants. Both in the order
 of the models, and of one model the fastest first. Last the stages of what was taken, in the same order: they make a
-variant preemptible and part of chains, but it runs without them.
+variant preemptible and part of chains, but it runs without them. Those that do not fit then may come later, too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Fitting(NamedTuple):
     """What is loaded, and what is not."""
 
     whole: list[Key]
-    stages: list[Key]                # variants whose stages may be loaded, now or later
+    stages: list[Key]                # variants whose stages fit beside all that is loaded
+    later: list[Key]                 # variants whose stages may be loaded, now or later: they fit beside their whole
     unstaged: list[Key]              # those that are loaded, and whose stages do not fit
     left_out: list[Candidate]        # the most useful first
     too_large: list[Candidate]       # those of them that do not fit even alone
@@ -61,7 +62,8 @@ def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: i
     rank = {model: number for number, model in enumerate(models)}
     in_order = sorted(candidates, key=lambda c: (rank[c.model], c.p50_s, c.variant))
     if not memory_mb:
-        return Fitting([c.key for c in in_order], [c.key for c in in_order if c.staged], [], [], [], None)
+        staged = [c.key for c in in_order if c.staged]
+        return Fitting([c.key for c in in_order], staged, staged, [], [], [], None)
     all_of_it = left = memory_mb * MB - RESERVE_BYTES
     taken: list[Candidate] = []
     for one_of_each in (True, False):
@@ -80,4 +82,5 @@ def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: i
             left -= one.memory_bytes if fits else 0
     left_out = [c for c in in_order if c not in taken]
     too_large = [c for c in left_out if c.memory_bytes > all_of_it]
-    return Fitting([c.key for c in taken], stages, unstaged, left_out, too_large, max(left, 0))
+    later = [c.key for c in in_order if c.staged and 2 * c.memory_bytes <= all_of_it]
+    return Fitting([c.key for c in taken], stages, later, unstaged, left_out, too_large, max(left, 0))

@@ -36,21 +36,26 @@ class MemoryMoves:
 
     def load_stages(self, model: str, variant: str) -> None:
         """Load the stages of a variant that is in memory."""
+        part = Part(model, variant, stages=True)
+
         def adopt(stages: Pipeline) -> None:
-            self._sessions.adopt(model, variant, stages)
-            self._on_loaded(model, variant)
+            if self._sessions.adopt(model, variant, stages):
+                self._on_loaded(model, variant)
+            else:
+                self._left(part)
 
         self._loader.start(
-            f"the stages of {model} {variant}", lambda handle: self._sessions.load_stages(model, variant, handle),
-            lambda stages: self._post(lambda: adopt(stages)),
-        )
+            _name(part), lambda handle: self._sessions.load_stages(model, variant, handle),
+            lambda stages: self._post(lambda: adopt(stages)), lambda: self._post(lambda: self._left(part, failed=True)))
 
     def load(self, part: Part) -> None:
         """Load a part; `moved` follows, also if it cannot be loaded."""
         began_ns = self._clock.now_ns()
 
         def put(loaded: Session | Pipeline, kept_bytes: int) -> None:
-            self._sessions.put(part, loaded, kept_bytes)
+            if not self._sessions.put(part, loaded, kept_bytes):
+                self._left(part)
+                return
             self.loads += 1
             self._on_moved(MemoryEnd(
                 part=part, present=True, rss_bytes=resident_bytes(), kept_bytes=kept_bytes,
@@ -59,8 +64,11 @@ class MemoryMoves:
         self._loader.start(
             _name(part), lambda handle: self._sessions.load(part, handle),
             lambda loaded: self._post(partial(put, *loaded)),
-            lambda: self._post(lambda: self._on_moved(MemoryEnd(
-                part=part, present=False, failed=True, rss_bytes=resident_bytes()))))
+            lambda: self._post(lambda: self._left(part, failed=True)))
+
+    def _left(self, part: Part, *, failed: bool = False) -> None:
+        """A load has ended without a part."""
+        self._on_moved(MemoryEnd(part=part, present=False, failed=failed, rss_bytes=resident_bytes()))
 
     def unload(self, part: Part) -> None:
         """Forget a part at once, and give its memory back; `moved` follows."""

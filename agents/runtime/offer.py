@@ -62,7 +62,7 @@ class Offer:
         never = {one.key for one in memory.too_large}
         for model, variant in worth:
             if (model, variant) not in never:
-                self._add(cards[model], variant, times[model][variant], (model, variant) in memory.stages)
+                self._add(cards[model], variant, times[model][variant], (model, variant) in memory.later)
         self._whole, self._unstaged, self._memory_mb = set(memory.whole), memory.unstaged, memory_mb
         self.staged = [key for key in self._times if staged and key in memory.stages]
 
@@ -80,8 +80,11 @@ class Offer:
                           for one in self.left_out]
                          + [f"the stages of {model} {variant}" for model, variant in self._unstaged])
 
-    def room_lacks(self, model: str) -> str:
-        """Why no variant of a model can ever be in memory; empty: one can. That of the first model always stays."""
+    def room_lacks(self, model: str, *, first_stays: bool = True) -> str:
+        """Why no variant of a model can ever be in memory; empty: one can.
+
+        first_stays: whether that of the first model always stays.
+        """
         if not self._memory_mb:
             return ""
         some, first = self.profiles.get(model, ()), next(iter(self.profiles.values()), ())
@@ -89,7 +92,7 @@ class Offer:
             return "fits"
         stays = min(first, key=lambda one: one.p50_s)
         free_bytes = self._memory_mb * MB - RESERVE_BYTES - stays.memory_bytes
-        if some is first or any(one.memory_bytes <= free_bytes for one in some):
+        if some is first or not first_stays or any(one.memory_bytes <= free_bytes for one in some):
             return ""
         return f"fits beside {stays.model} {stays.variant}, which stays"
 

@@ -72,9 +72,10 @@ def offer_of(settings: AgentFile) -> Offer:
         [*(stream.model for stream in streams), *settings.load], board,
         Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages,
         variants=settings.variants)
+    most_urgent = {stream.model for stream in streams if stream.priority == streams[0].priority}
     for stream in streams:
         _check_source(stream, offer, settings)
-        lacks = offer.room_lacks(stream.model)
+        lacks = offer.room_lacks(stream.model, first_stays=len(most_urgent) == 1)
         if lacks and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",
@@ -187,13 +188,14 @@ class Sessions:
         trim()                           # what only the load needed
         return loaded, max(resident_bytes() - before_bytes, self._file_bytes(part))
 
-    def put(self, part: Part, loaded: Session | Pipeline, kept_bytes: int) -> None:
-        """Add a part that `load` has loaded: it can run from now on."""
-        if isinstance(loaded, Pipeline):
-            self.adopt(part.model, part.variant, loaded)
-        else:
+    def put(self, part: Part, loaded: Session | Pipeline, kept_bytes: int) -> bool:
+        """Add a part that `load` has loaded: it can run from now on. False: it cannot, as `adopt` says."""
+        if not isinstance(loaded, Pipeline):
             self._adopt_whole(part.model, part.variant, loaded)
+        elif not self.adopt(part.model, part.variant, loaded):
+            return False
         self._kept[part] = kept_bytes
+        return True
 
     def take(self, part: Part) -> Session | Pipeline:
         """Forget a part. Whoever closes what is returned gives its memory back."""
@@ -235,9 +237,14 @@ class Sessions:
                     for k in range(len(card.variants[variant].stages))]
         return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
 
-    def adopt(self, model: str, variant: str, stages: Pipeline) -> None:
-        """Add the loaded stages of a variant: they can run from now on."""
-        self._loaded[model, variant] = dataclasses.replace(self._loaded[model, variant], stages=stages)
+    def adopt(self, model: str, variant: str, stages: Pipeline) -> bool:
+        """Add the loaded stages of a variant: they can run from now on. False: it has left, and they are closed."""
+        whole = self._loaded.get((model, variant))
+        if whole is None:
+            stages.close()
+            return False
+        self._loaded[model, variant] = dataclasses.replace(whole, stages=stages)
+        return True
 
     def _providers(self, card: Card, variant: str) -> Sequence[Provider]:
         return _on(self._board, card.variants[variant].providers, f"{card.name} {variant}")

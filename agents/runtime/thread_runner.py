@@ -48,7 +48,7 @@ class _ThreadRun(Run):
     model: str
     loaded: Loaded
     handle: RunHandle
-    wake: threading.Event | None                     # ends the wait after a run that is emulated or slowed down
+    wake: threading.Event | None = None              # ends the wait after a run that is emulated or slowed down
 
     def __init__(self, orders: Sequence[RunOrder], leg: Leg, times: VariantTimes) -> None:
         super().__init__(orders, leg, times)

@@ -71,8 +71,7 @@ class OwnRequests:
             self._end(held, "failed", "superseded", now, out)
         span = Span(
             request=event.request, stream=stream.name, model=stream.model, priority=stream.priority,
-            captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
-        )
+            captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns)
         state = self._open[event.request] = OpenRequest(span=span)
         reason = self.load_shedding.shed_reason(stream, now) if self.load_shedding.steps else ""
         if now >= event.deadline_ns:
@@ -81,7 +80,7 @@ class OwnRequests:
             self._end(state, "failed", reason, now, out)
             return
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
-        loadable_s = self._variants.want(stream.model, stream.priority)
+        loadable_s = self._variants.want(stream.model, stream.priority, deadline_s=stream.deadline_s)
         situation = self._situation(span, now, out) if self._policy.uses_peers else None
         choice = self._at_home(span, now) if situation is None else self._policy.route(situation)
         if choice is None:
@@ -133,8 +132,7 @@ class OwnRequests:
         span.queued_ns = now
         state.work = self._queue.add(
             request=span.request, asker="", stream=span.stream, profile=profile, leg=leg, priority=span.priority,
-            deadline_ns=span.deadline_ns, guard=guard, now=now,
-        )
+            deadline_ns=span.deadline_ns, guard=guard, now=now)
 
     # --- while a request is open ---
 
@@ -171,7 +169,9 @@ class OwnRequests:
         if reason in (UNREACHABLE, TASK) and not span.guard_fired:   # else its fallback ran because it was an offload
             self._offloads.undo_send(state)
         if state.work is None and (now >= span.deadline_ns or not self._fall_back(state, guard=False, now=now)):
-            self._end(state, "failed", reason, now, out)
+            loadable_s = self._variants.want(span.model, span.priority, deadline_s=seconds(span.deadline_ns - now))
+            if self._held.hold(state, loadable_s, now):
+                self._end(state, "failed", reason, now, out)
 
     def _fall_back(self, state: OpenRequest, *, guard: bool, now: int) -> bool:
         """Queue a whole run at home. Returns whether there is a variant."""

@@ -60,7 +60,7 @@ class Scheduler:
         seed: int = 0, residency: Residency | None = None,
     ) -> None:
         self._name = name
-        self._variants = RunnableVariants(profiles, staged, residency.absent() if residency is not None else ())
+        self._variants = RunnableVariants(profiles, staged, residency)
         self._queue = RunQueue(executors)
         self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)

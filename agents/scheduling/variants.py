@@ -10,8 +10,9 @@ from agents.peers.own_speed import OwnSpeed, scaled
 from agents.ports import Part
 from agents.scheduling import events as ev
 from agents.scheduling.guards import Fallback
+from agents.scheduling.memory.residency import Residency
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s
+from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s, usual
 from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.core.units import NEVER_NS, ns
 
@@ -31,16 +32,17 @@ class RunnableVariants:
 
     def __init__(
         self, profiles: Mapping[str, Sequence[Profile]], staged: Iterable[tuple[str, str]],
-        absent: Iterable[tuple[str, str]] = (),
+        residency: Residency | None = None,
     ) -> None:
-        """staged: models and variants whose stages are loaded already. absent: those that are not in memory."""
+        """staged: models and variants whose stages are loaded already. residency: what is in memory; None: all."""
         self._all = profiles
         self._loaded = set(staged)
-        self._absent = set(absent)
-        self._takes_turns = bool(self._absent)       # what is in memory changes
-        self._fastest = {model: fastest(by_speed(some)) for model, some in profiles.items()}
+        self._absent = set(residency.absent()) if residency is not None else set[tuple[str, str]]()
+        self._takes_turns = bool(self._absent) or (residency is not None and not residency.fits_all())
+        """Whether what is in memory changes."""
+        self._ranked: dict[str, list[Profile]] = {}  # in memory or not
         self.wants: list[tuple[Part, int | None]] = []       # not taken yet; with the priority, None of a peer's
-        self._requested = set(self._loaded)
+        self._coming: dict[tuple[str, str], None] = {}       # variants whose stages `LoadStages` loads
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
         self.profiles: dict[str, list[Profile]] = {}
         self._by_name: dict[tuple[str, str], Profile] = {}
@@ -53,21 +55,26 @@ class RunnableVariants:
         """The profile of a variant as it can run now."""
         return self._by_name.get((model, variant))
 
-    def want(self, model: str, priority: int | None, variant: str = "") -> float | None:
-        """A request wants a variant, or the fastest one of a model. priority: None of a peer's.
+    def want(self, model: str, priority: int | None, variant: str = "", deadline_s: float = 0.0) -> float | None:
+        """A request wants a variant; or of a model what usually runs by its deadline, and the fastest one for need.
 
-        Returns in how many seconds it could run, if it is not in memory; None: it is, or never will be.
+        priority: None of a peer's. Returns in how many seconds it could run, if that is not in memory; None: it is, or
+        never will be.
         """
         if not self._takes_turns:
             return None
-        one = named(self._all.get(model, ()), variant) if variant else self._fastest.get(model)
-        if one is None or (model, one.variant) not in self._absent:
-            return None
-        self.wants.append((Part(model, one.variant), priority))
-        return one.load_s + one.p50_s
+        some = self._ranked.get(model, [])
+        wanted = [one for one in some if one.variant == variant]
+        if some and not variant:
+            best, first = usual(some, deadline_s), some[0]
+            wanted = [best] if best is first else [best, first]
+        absent = [one for one in wanted if (model, one.variant) in self._absent]
+        waiting = absent or wanted[1:]               # what is kept for need is of use, though it does not run
+        self.wants += [(Part(model, one.variant), priority) for one in waiting]
+        return min((one.load_s + one.p50_s for one in absent), default=None)
 
     def take_wants(self) -> list[tuple[Part, int | None]]:
-        """What was wanted since the last call, and is not in memory."""
+        """What was wanted since the last call and is not in memory, or is there and will not run."""
         wants, self.wants = self.wants, []
         return wants
 
@@ -79,6 +86,8 @@ class RunnableVariants:
         """A part has come into memory, or is about to leave it."""
         key = part.model, part.variant
         self._takes_turns = True
+        if part.stages:
+            self._coming.pop(key, None)
         changed = self._loaded if part.stages else self._absent
         (changed.add if present == part.stages else changed.discard)(key)
         self._refresh(part.model)
@@ -122,16 +131,14 @@ class RunnableVariants:
         self._expected[priority] = max(self._expected.get(priority, 0), now + PEER_PRIORITY_NS)
 
     def request_stages(self, model: str, variant: str, priority: int | None = None) -> list[ev.Command]:
-        """Load the stages of a variant, unless that was requested before or it has none."""
+        """Load the stages of a variant, unless they are there or under way, or it has none."""
         profile = named(self._all.get(model, ()), variant)
-        if profile is None or not profile.stages or (model, variant) in self._loaded:
+        if profile is None or not profile.stages or (model, variant) in self._loaded | self._coming.keys():
             return []
         if self._takes_turns:
             self.wants.append((Part(model, variant, stages=True), priority))
             return []
-        if (model, variant) in self._requested:
-            return []
-        self._requested.add((model, variant))
+        self._coming[model, variant] = None
         return [ev.LoadStages(model=model, variant=variant)]
 
     def request_placed(self, model: str, placement: Placement, priority: int) -> list[ev.Command]:
@@ -156,14 +163,20 @@ class RunnableVariants:
 
     def stages_loaded(self, model: str, variant: str) -> None:
         """The stages of a variant can run from now on."""
+        self._coming.pop((model, variant), None)
         self._loaded.add((model, variant))
         self._refresh(model)
 
+    def coming(self) -> list[Part]:
+        """The stages that are being loaded at once, where there is room for all."""
+        return [Part(*key, stages=True) for key in self._coming]
+
     def _refresh(self, model: str) -> None:
-        self.profiles[model] = by_speed(
+        self._ranked[model] = by_speed(scaled(self._all[model], self._own_speed.factor))
+        self.profiles[model] = [
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
-            for p in scaled(self._all[model], self._own_speed.factor) if (model, p.variant) not in self._absent
-        )
+            for p in self._ranked[model] if (model, p.variant) not in self._absent
+        ]
         for one in self._all[model]:
             self._by_name.pop((model, one.variant), None)
         self._by_name.update(((model, p.variant), p) for p in self.profiles[model])

@@ -157,7 +157,7 @@ def test_loads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_runtime_that_takes_another_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "AVAILABLE", ["CUDAExecutionProvider", "CPUExecutionProvider"])
     with pytest.raises(ModelError, match=r"ONNX Runtime took CPUExecutionProvider; asked for CUDA"):
-        Session(detector(), on=("cuda", "cpu"))
+        Session(detector(), on=("cuda",))
 
 
 def test_the_order_is_the_boards_as_far_as_the_card_allows() -> None:
@@ -186,3 +186,25 @@ def test_a_graph_with_open_shapes_is_refused_by_name(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "open.onnx")
     with pytest.raises(ModelError, match=r"open\.onnx: tensor x: shape \['n', 3\] is not static"):
         Session(tmp_path / "open.onnx")
+
+
+def test_a_load_for_a_gpu_that_fails_leaves_no_profile_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, there = tmp_path / "temporary", list[str]()
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(providers, "ort_names", lambda *_: ["CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "options", lambda *_: {})
+
+    def fail(path: str, options: ort.SessionOptions, **_: object) -> None:
+        profile = Path(options.profile_file_prefix)
+        profile.write_text("[")
+        there.append(profile.parent.parent.name)
+        raise MemoryError
+
+    monkeypatch.setattr(ort, "InferenceSession", fail)
+    with pytest.raises(MemoryError):
+        Session(detector(), on=("cuda",))
+    assert there == ["temporary"]
+    assert list(folder.iterdir()) == []

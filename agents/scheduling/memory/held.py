@@ -17,7 +17,8 @@ class Held:
         """Why a request cannot wait; empty: it waits. loadable_s: in how many seconds it could run; None: never."""
         if loadable_s is None:
             return "no_model"
-        if now + ns(loadable_s) >= state.span.deadline_ns:
+        newer = self._by_stream.get(state.span.stream, state) is not state
+        if newer or now + ns(loadable_s) >= state.span.deadline_ns:
             return NOT_LOADED
         self._by_stream[state.span.stream] = state
         return ""
@@ -33,8 +34,8 @@ class Held:
         return taken
 
     def reason(self, state: OpenRequest, reason: str) -> str:
-        """The reason with which a request ends: another one if it still waits here. It waits no longer."""
+        """The reason why a request fails: another one if it still waits here. It waits no longer."""
         if self._by_stream.get(state.span.stream) is not state:
             return reason
         del self._by_stream[state.span.stream]
-        return NOT_LOADED
+        return reason and NOT_LOADED

@@ -12,6 +12,7 @@ from agents.scheduling.own_requests import OwnRequests
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
+from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import StreamSpec
 
 RANK_WEIGHT = 4.0                    # of a priority of own streams, over the next lower one
@@ -31,6 +32,7 @@ class Keeper:
         self._streams: dict[str, tuple[str, int]] = {}       # model and priority of own streams
         self._weights: Mapping[int, float] = {}
         self._look = residency is not None and bool(residency.absent())
+        self._blocked: list[tuple[str, str]] = []            # models and variants for whose ends a move waits
 
     def add_stream(self, stream: StreamSpec) -> None:
         """A stream of this robot."""
@@ -39,8 +41,9 @@ class Keeper:
         self._streams[stream.name] = stream.model, stream.priority
         ranks = sorted({priority for _, priority in self._streams.values()})
         self._weights = {priority: RANK_WEIGHT ** min(rank, MOST_RANKS) for rank, priority in enumerate(ranks)}
-        by_urgency = sorted(self._streams.values(), key=lambda each: -each[1])
-        self._residency.own_models([model for model, _ in by_urgency])
+        self._residency.own_models(model for model, _ in self._streams.values())
+        most_urgent = {model: None for model, priority in self._streams.values() if priority == ranks[-1]}
+        self._residency.stays = next(iter(most_urgent)) if len(most_urgent) == 1 else ""
 
     def started(self, works: Sequence[QueuedRun], now: int) -> None:
         """Runs start."""
@@ -61,6 +64,8 @@ class Keeper:
                     self._residency.came(Part(model, variant, stages=True))
             case ev.MemoryMeasured(memory=memory) if self._residency is not None:
                 self._residency.measured(memory.rss_bytes, memory.kept_bytes)
+            case ev.MemoryMoved() if self._residency is None:        # stages that could not be loaded
+                return False
             case ev.MemoryMoved(end=end) if self._residency is not None:
                 self._residency.ended(end, now)
                 self._variants.moved(end.part, end.present)
@@ -73,13 +78,16 @@ class Keeper:
 
     def moves(self, now: int) -> list[ev.Command]:
         """What is to be loaded or unloaded now."""
-        if self._residency is None or not (self._look or self._variants.wants):
+        if self._residency is None or not (self._look or self._variants.wants or self._has_ended()):
             return []
+        for part in self._variants.coming():
+            self._residency.began(part, now)
         for part, priority in self._variants.take_wants():
             weight = PEER_WEIGHT if priority is None else self._weights.get(priority, 1.0)
             self._residency.used(part, weight, now, own=priority is not None)
         self._look = False
         move = self._residency.next_move(now, self._is_busy)
+        self._blocked = self._residency.blocked_by(now, self._is_busy) if move is None else []
         if move is None:
             return []
         if not move.load:
@@ -87,5 +95,12 @@ class Keeper:
         return [ev.MovePart(part=move.part, load=move.load)]
 
     def _is_busy(self, model: str, variant: str) -> bool:
-        """Whether a variant runs, waits for an executor, or is promised."""
-        return self._queue.uses(model, variant) or self._guards.counts_on(model)
+        """Whether a variant runs, waits for an executor, or is promised: the fastest in memory is."""
+        if self._queue.uses(model, variant):
+            return True
+        first = fastest(self._variants.profiles.get(model, ()))
+        return first is not None and first.variant == variant and self._guards.counts_on(model)
+
+    def _has_ended(self) -> bool:
+        """Whether a move that had to wait may be possible now."""
+        return any(not self._is_busy(*key) for key in self._blocked)

@@ -9,6 +9,7 @@ from agents.peers.table import ACTIVE_S, PeerTable
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, StageProfile
 from swarm.core.protocol.messages import Advert
+from swarm.core.protocol.spans import LegTimes
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request
 
@@ -134,3 +135,16 @@ def test_a_peer_with_other_files_of_a_variant_is_not_asked_to_run_it() -> None:
     assert known.advertised("mule", 1, of("theirs", 2)) == []        # no news
     assert known.advertised("mule", 1, of("ours", 3)) == []
     assert {one.variant for one in known.views(0)["mule"].profiles["detector"]} == {"int8", "fp32"}
+
+
+def test_what_was_seen_of_a_peer_is_kept_for_what_it_advertises_as_before() -> None:
+    known = PeerTable()
+    known.update("mule", 1, 0.0, 0)
+    known.advertised("mule", 1, advert(1, detector=0.02, segmenter=0.1))
+    for model in ("detector", "segmenter"):
+        known.observe_run(Leg("mule"), model, "int8", LegTimes(1.0))
+    before = known.views(0)["mule"].profiles
+    known.advertised("mule", 1, advert(2, detector=0.02, segmenter=0.2))
+    after = known.views(0)["mule"].profiles
+    assert after["detector"] == before["detector"]
+    assert before["segmenter"][0].p50_s > after["segmenter"][0].p50_s == 0.2

@@ -53,6 +53,19 @@ def test_the_most_useful_variants_that_fit_are_loaded(
     assert set(found.unstaged) == {c.key for c in CANDIDATES if c.staged and c.key in whole} - set(stages)
 
 
+def test_what_may_come_later_has_its_stages_then_if_they_fit_beside_it() -> None:
+    found = fitting(CANDIDATES, MODELS, RESERVE_MB + 45)
+    assert found.later == [("urgent", "fp32"), ("other", "int8")]
+    offer = offer_of(agent("greedy", RESERVE_MB + 40))
+    residency = offer.residency()
+    assert residency is not None
+    assert not residency.fits_all()
+    staged = {(one.model, one.variant) for one in offer.all() if one.stages}
+    assert ("detector", "int8") in staged
+    assert ("segmenter", "fp32") not in staged
+    assert {part[:2] for part in offer.sizes() if part.stages} == staged
+
+
 def test_what_is_left_out_is_told_in_the_order_of_its_use() -> None:
     left_out = fitting(CANDIDATES, MODELS, 1).left_out
     assert [one.key for one in left_out] == [
@@ -93,6 +106,14 @@ def test_a_choice_of_variants_of_which_none_passed_its_gate_names_the_gate(tmp_p
     only = msgspec.structs.replace(agent("planner", memory_mb), variants={"segmenter": ["int8"]}, models=str(tmp_path))
     with pytest.raises(BadInput, match=r"variants: segmenter: int8 has miou 0.4, and its gate is 0.6; one of fp32"):
         offer_of(only)
+
+
+def test_models_of_equal_priority_take_turns_and_so_need_not_fit_together() -> None:
+    settings = agent("local", RESERVE_MB + 25)
+    with pytest.raises(BadInput, match="which stays"):
+        offer_of(settings)
+    alike = [msgspec.structs.replace(stream, priority=1) for stream in settings.streams]
+    assert offer_of(msgspec.structs.replace(settings, streams=alike)).left_out != []
 
 
 def test_the_boards_that_we_ship_hold_all_models_that_we_ship_with_their_stages() -> None:

@@ -35,7 +35,8 @@ class Host:
         self.moves, self.ends = list[MemoryEnd](), list[RunEnd]()
         self.runner = ThreadRunner(self.sessions, MonotonicClock(), post=self.calls.put, fail=self._failed, executors=1,
                                    emulated=False, seed=1)
-        self.runner.attach(self.ends.extend, lambda *_: None, self.moves.append)
+        self.staged = list[tuple[str, str]]()
+        self.runner.attach(self.ends.extend, lambda *key: self.staged.append(key), self.moves.append)
 
     def _failed(self, error: BaseException) -> None:
         raise AssertionError(error)
@@ -91,3 +92,42 @@ def test_a_model_that_cannot_be_loaded_any_more_is_told(host: Host, monkeypatch:
     assert (end.present, end.failed) == (False, True)
     assert host.runner.statistics().loads == 0
     host.runner.close()
+
+
+def test_memory_that_runs_out_in_a_load_is_a_load_that_failed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.move(WHOLE, load=False)
+
+    def full(*_: object) -> Path:
+        raise MemoryError
+
+    monkeypatch.setattr(store, "artefact", full)
+    end = host.move(WHOLE, load=True)
+    assert (end.present, end.failed) == (False, True)
+    host.runner.close()
+
+
+def test_stages_whose_model_was_unloaded_meanwhile_are_closed_and_the_agent_goes_on(host: Host) -> None:
+    stages = WHOLE._replace(stages=True)
+    host.runner.load_stages(*WHOLE[:2])
+    loaded = host.calls.get(timeout=HANG_S)
+    host.move(WHOLE, load=False)
+    sessions = session.statistics().sessions
+    loaded()
+    assert (host.moves[-1].part, host.moves[-1].present, host.staged) == (stages, False, [])
+    assert session.statistics().sessions < sessions
+    host.runner.load(stages)                                 # the same, as a part
+    host.next_call()
+    assert (host.moves[-1].part, host.moves[-1].present) == (stages, False)
+    assert host.runner.statistics().loads == 0
+    host.runner.close()
+
+
+def test_a_run_that_comes_to_an_unloaded_model_fails_by_name_or_was_aborted() -> None:
+    one = session.Session(store.artefact(store.load_card("detector", ARTEFACTS), "int8", ARTEFACTS))
+    one.close()
+    with pytest.raises(session.RunFailed, match="unloaded"):
+        one.run({})
+    handle = session.RunHandle()
+    handle.abort()
+    with pytest.raises(session.Aborted):
+        one.run({}, handle)

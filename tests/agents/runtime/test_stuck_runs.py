@@ -31,6 +31,7 @@ def test_an_executor_whose_run_cannot_be_ended_is_replaced_and_what_it_makes_lat
     runs.runner.abort(1)
     runs.runner.give_up(1)
     runs.runner.give_up(1)                                   # once is enough
+    runs.runner.slow_down(1.0)                               # its end is on its way
     assert (runs.end().ended, runs.runner.statistics().stuck) == ("aborted", 1)
     well.go.set()
     runs.start(well)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.ports import MemoryEnd, Part
-from agents.scheduling.memory.residency import RETRY_NS, Move, Residency, Size
+from agents.scheduling.memory.residency import HANGS_NS, RETRY_NS, Move, Residency, Size
 from swarm.core.units import NS, ns
 
 MB = 1 << 20
@@ -24,6 +24,7 @@ class Board:
         sizes = {part: Size(mb * MB, mb * MB, 0.1) for part, mb in self.sizes_mb.items()}
         self.residency = Residency(sizes, present, {"a": "int8", "b": "int8", "c": "int8"}, limit_mb * MB, self.rss())
         self.residency.own_models(["a", "b", "c"])
+        self.residency.stays = "a"
 
     def rss(self) -> int:
         return (BASE_MB + sum(self.sizes_mb[part] for part in self.held)) * MB
@@ -167,3 +168,44 @@ def test_a_part_that_does_not_fit_alone_is_never_loaded(rss_mb: int) -> None:
     board.residency.measured(rss_mb * MB, {})
     board.residency.used(B, 1.0, 1)
     assert board.move() is None
+
+
+def test_a_load_that_hangs_lets_others_leave_but_not_come() -> None:
+    board = Board([A, B])
+    assert board.residency.next_move(0, lambda *_: False) is None
+    board.residency.measured(130 * MB, {})
+    board.residency.used(C, 1.0, 0)
+    assert board.residency.next_move(0, lambda *_: False) == Move(C, load=True)
+    board.residency.measured(200 * MB, {})
+    assert board.residency.next_move(HANGS_NS - 1, lambda *_: False) is None
+    assert board.residency.next_move(HANGS_NS, lambda *_: False) == Move(B, load=False)
+    board.residency.measured(100 * MB, {})
+    board.residency.used(B, 1.0, HANGS_NS)
+    assert board.residency.next_move(2 * HANGS_NS, lambda *_: False) is None
+
+
+def test_what_an_own_stream_wants_comes_before_what_peers_ask_for_however_often() -> None:
+    board = Board([A, B])
+    for k in range(300):
+        board.now = ns(0.01 * k)
+        board.residency.used(B, 1.0, board.now, own=False)
+    board.residency.used(C, 0.01, board.now)
+    assert (board.move(), board.move()) == (Move(B, load=False), Move(C, load=True))
+
+
+def test_models_of_equal_priority_take_turns_though_only_one_fits() -> None:
+    board = Board([A], {A: 40, B: 40})
+    board.residency.stays = ""
+    board.use(60.0, 5.0, a=1.0, b=1.0)
+    assert board.loaded(B) - board.loaded(A) in (0, 1)
+    assert board.loaded(B) > 4
+
+
+def test_what_is_busy_and_in_the_way_is_named() -> None:
+    board = Board([A, B])
+    assert board.residency.blocked_by(0, lambda model, _: model == "b") == []       # nothing is wanted
+    board.use(10.0, 5.0, c=100.0)
+    board = Board([A, B])
+    board.busy = {"b"}
+    board.use(10.0, 5.0, c=100.0)
+    assert board.residency.blocked_by(board.now, lambda model, _: model == "b") == [("b", "int8")]
