@@ -119,7 +119,7 @@ def fly(world: Crowd, draw: np.random.Generator, periods: int, *, scans: bool) -
 
 @contextlib.contextmanager
 def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None]:
-    """Makes steps of the reference; gives steps per second. Raises: BadInput if it does not start."""
+    """Makes steps of the reference; gives steps per second. Raises: BadInput if it is no such reference."""
     if given.reference is None:
         yield None
         return
@@ -130,17 +130,21 @@ def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None
         raise BadInput(f"--reference: {given.reference!r}", str(why), WANT) from None
     with child:
         clock = MonotonicClock()
-        try:
-            child.receive(bool)
-        except ChildError as error:
-            raise BadInput(f"--reference: {given.reference}", str(error), WANT) from None
+
+        def answered(*orders: int) -> None:
+            try:
+                for order in orders:
+                    child.send(order)
+                child.receive(bool)
+            except ChildError as error:
+                raise BadInput(f"--reference: {given.reference}", str(error), WANT) from None
 
         def steps_per_s() -> float:
             began_ns = clock.now_ns()
-            child.send(REFERENCE_STEPS)
-            child.receive(bool)
+            answered(REFERENCE_STEPS)
             return REFERENCE_STEPS / seconds(clock.now_ns() - began_ns)
 
+        answered()
         yield steps_per_s
 
 

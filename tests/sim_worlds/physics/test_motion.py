@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -184,4 +185,4 @@ def test_a_robot_that_was_stopped_head_on_speeds_up_again() -> None:
         motion.step()
         speeds.append(float(motion.speeds[0, 0]))
     assert speeds[-1] == pytest.approx(0.4)
-    assert max(b - a for a, b in zip(speeds, speeds[1:], strict=False)) <= 0.9 * motion.dt_s + 1e-12
+    assert max(b - a for a, b in itertools.pairwise(speeds)) <= 0.9 * motion.dt_s + 1e-12
