@@ -130,12 +130,15 @@ class Motion:
         self._place_bodies()
         return self.bullet.camera(self.pose(robot))[0]
 
-    def circles(self, around: int, reach_m: float) -> NDArray[np.float64]:
-        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3]."""
-        dx, dy = self.at[:, 0] - self.at[around, 0], self.at[:, 1] - self.at[around, 1]
-        within = np.hypot(dx, dy) <= self.radii_m + reach_m
+    def circles(self, around: int, reach_m: float, at: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3].
+
+        at: where the robots are or were, as `self.at`; None: now.
+        """
+        at = self.at if at is None else at
+        within = np.hypot(at[:, 0] - at[around, 0], at[:, 1] - at[around, 1]) <= self.radii_m + reach_m
         within[around] = False
-        return np.column_stack([self.at[within, :2], self.radii_m[within]])
+        return np.column_stack([at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
         """Read a rigid body's state and contacts."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim_worlds.robots import KINDS
 from swarm.bench.world import bench
 from swarm.core.settings.errors import BadInput
 
@@ -35,6 +36,15 @@ def test_robots_of_a_round_drive_and_see_walls_and_each_other() -> None:
         scans = world.scan_all()
         assert scans.shape == (40, 36)
         assert (scans < 6.0).any(axis=1).all()
+
+
+def test_robots_are_asked_for_what_they_can_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[np.ndarray]()
+    monkeypatch.setattr(bench.Crowd, "act_all", lambda _, commands, ttl_s: asked.append(commands))
+    with bench.crowd(40, "kinematic", 3) as world:
+        bench.fly(world, np.random.default_rng(1), 10, scans=False)
+    speeds = np.concatenate(asked)[:, 0]
+    assert 0.0 <= speeds.min() < 0.05 < 0.41 < speeds.max() <= KINDS["rover"].v_max_mps
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

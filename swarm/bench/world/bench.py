@@ -20,7 +20,7 @@ import numpy as np
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
-from sim_worlds.robots import PHYSICS
+from sim_worlds.robots import KINDS, PHYSICS
 from swarm.bench.support.child import Child, ChildError
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock
@@ -37,6 +37,7 @@ ROUNDS = 5
 MOST = 10_000
 REFERENCE = Path(__file__).with_name("fleet_reference.py")
 REFERENCE_STEPS = 25                 # of a round
+FASTEST = KINDS["rover"].v_max_mps, 1.0    # of the random commands, in m/s and rad/s
 TTL_S = 1.0
 WANT = "the interpreter of an environment with pybullet-fleet"
 
@@ -109,7 +110,7 @@ def fly(world: Crowd, draw: np.random.Generator, periods: int, *, scans: bool) -
     clock = MonotonicClock()
     began_ns = clock.now_ns()
     for _ in range(periods):
-        world.act_all(draw.uniform((0.0, -1.0), (0.8, 1.0), (len(world.names), 2)), TTL_S)
+        world.act_all(draw.uniform((0.0, -1.0), FASTEST, (len(world.names), 2)), TTL_S)
         for _ in range(steps):
             world.step()
         if scans:
