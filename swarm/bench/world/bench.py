@@ -73,7 +73,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     state = host_state()
     periods = max(1, round(given.seconds * COMMAND_HZ))
     bare, sensing, reference, ratios = list[float](), list[float](), list[float](), list[float]()
-    with _reference(given) as fleet, crowd(given.robots, given.physics, given.seed) as world:
+    with _reference(given) as fleet, contextlib.closing(crowd(given.robots, given.physics, given.seed)) as world:
         draw = np.random.default_rng(given.seed)
         fly(world, draw, 1, scans=True)                      # the first scan makes the grid
         for k in range(1, given.rounds + 1):
