@@ -21,9 +21,10 @@ from sim_worlds.physics.motion import Motion, places_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
-from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments
+from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import Scanner
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, noisy
+from sim_worlds.sensors.past import Past
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
@@ -41,8 +42,8 @@ class Engine(World):
 
     scenario, seed: for the scene. render: whether to draw frames; kinematic robots without frames need no PyBullet.
     update_s: simulated time of a step without rigid bodies.
-    Raises ValueError for a fleet that `check_fleet` refuses, and if a robot cannot stand at its start pose: its own
-    `spawn` if it has one, else a spawn of the environment.
+    Raises ValueError for a fleet that `check_fleet` refuses, sensors that `check_suite` refuses, and if a robot cannot
+    stand at its start pose: its own `spawn` if it has one, else a spawn of the environment.
     """
 
     mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with
@@ -53,6 +54,7 @@ class Engine(World):
         update_s: float = UPDATE_EVERY * STEP_S,
     ) -> None:
         check_fleet(fleet)
+        check_suite(self.suite)
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
         self.motion = Motion(self.environment, fleet, render=render, update_s=update_s,
@@ -69,9 +71,12 @@ class Engine(World):
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         self._suites = [noisy(self.suite) if robot.sensors == "noisy" else self.suite for robot in fleet]
-        self._instruments = [Instruments(suite, seed, robot.name, pose) if has_instruments(suite) else None
-                             for suite, robot, pose in zip(self._suites, fleet, self.environment.spawns, strict=False)]
-        self._caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        self._instruments = [
+            Instruments(suite, seed, robot.name, i, self.motion, caster) if has_instruments(suite) else None
+            for i, (suite, robot) in enumerate(zip(self._suites, fleet, strict=True))]
+        self._counting = [one for one in self._instruments if one is not None and one.counts]
+        self._past = Past(self.motion, slowest_s(self.suite))
         self._scanner = Scanner(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
@@ -88,6 +93,9 @@ class Engine(World):
             self._expire()
         self.motion.step()
         self._steps += 1
+        self._past.keep()
+        for one in self._counting:
+            one.count()
 
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; a removed robot ignores it."""
@@ -124,8 +132,7 @@ class Engine(World):
             scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
         one = self._instruments[i]
         if one is not None:
-            circles = m.circles(i, farthest_m(self.suite))
-            readings = one.read(pose, v, w, self._caster, circles, self.time_s, self._steps)
+            readings = one.read(self._past, self.time_s, self._steps)
             scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
         image = m.camera(i) if frame and camera is not None and self._render else None
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False

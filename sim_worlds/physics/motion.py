@@ -24,6 +24,8 @@ from swarm.core.settings.process_files import RobotSpec
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet
 
+HELD = 1e-3                          # of its speed: a robot left with less is held, within 2 degrees of head-on
+
 
 def places_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
     """x, y, heading of each pose, [n, 3]."""
@@ -33,7 +35,7 @@ def places_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
 class Motion:
     """Places, speeds and contacts of a fleet, by index; they change only in `step`.
 
-    at: x, y, heading, [n, 3]. speeds: forward in m/s and turn in rad/s, [n, 2].
+    at: x, y, heading, [n, 3]. speeds: forward in m/s and turn in rad/s, [n, 2], as obstacles allow them.
     update_s: simulated time of a step without rigid bodies.
     """
 
@@ -49,7 +51,7 @@ class Motion:
         self._dynamic = [i for i, r in enumerate(fleet) if r.physics == "dynamic"]
         self._kinematic = np.array([r.physics == "kinematic" for r in fleet])
         self._commands = np.zeros((count, 2))
-        self._wheels = np.zeros((count, 2))                  # the speeds that the wheels of rigid bodies turn for now
+        self._wheels = np.zeros((count, 2))                  # the speeds that the wheels turn for now
         self._update_every = UPDATE_EVERY if self._dynamic else 1
         self._update_s = UPDATE_EVERY * STEP_S if self._dynamic else update_s
         self.dt_s = STEP_S if self._dynamic else update_s
@@ -100,24 +102,27 @@ class Motion:
         for i in self._dynamic:
             self._read(i)
         kinematic = self._kinematic
-        self.speeds[kinematic] = self._ramped(self.speeds, self._update_s)[kinematic]
+        self._wheels[kinematic] = self.speeds[kinematic] = self._ramped(self._update_s)[kinematic]
         moved, robots, others = self._gliding.move(self.at, self.speeds, self._update_s)
+        held = kinematic & (np.abs(self.speeds[:, 0]) < HELD * np.abs(self._wheels[:, 0]))
+        self._wheels[held, 0] = 0.0                          # the wheels of a robot that slides turn on
         self._misplaced[moved] = True
         if robots.size:
             self.contacts.add(robots, others, self._steps * self.dt_s)
         if self._dynamic:                                    # which may run into the others
             self._place_bodies()
 
-    def _ramped(self, speeds: NDArray[np.float64], dt_s: float) -> NDArray[np.float64]:
-        """Speeds after `dt_s` on the way to the commands, [n, 2], within the robots' accelerations."""
+    def _ramped(self, dt_s: float) -> NDArray[np.float64]:
+        """Speeds of the wheels after `dt_s` on the way to the commands, [n, 2], within the robots' accelerations."""
         most = self._ramp * dt_s
-        return speeds + np.clip(self._commands - speeds, -most, most)
+        return self._wheels + np.clip(self._commands - self._wheels, -most, most)
 
     def _turn_wheels(self, bullet: Bullet) -> None:
         """Set the wheels of the rigid bodies whose speed is on its way to a command."""
-        before, self._wheels = self._wheels, self._ramped(self._wheels, STEP_S)
-        for i in np.flatnonzero(~self._kinematic & (self._wheels != before).any(axis=1)).tolist():
-            bullet.drive(i, *self._wheels[i].tolist())
+        turned = self._ramped(STEP_S)
+        for i in np.flatnonzero(~self._kinematic & (turned != self._wheels).any(axis=1)).tolist():
+            self._wheels[i] = turned[i]
+            bullet.drive(i, *turned[i].tolist())
 
     def camera(self, robot: int) -> NDArray[np.uint8]:
         """What a robot's camera sees now, uint8 [height, width, 3]. Needs `render`."""
@@ -125,12 +130,15 @@ class Motion:
         self._place_bodies()
         return self.bullet.camera(self.pose(robot))[0]
 
-    def circles(self, around: int, reach_m: float) -> NDArray[np.float64]:
-        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3]."""
-        dx, dy = self.at[:, 0] - self.at[around, 0], self.at[:, 1] - self.at[around, 1]
-        within = np.hypot(dx, dy) <= self.radii_m + reach_m
+    def circles(self, around: int, reach_m: float, at: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3].
+
+        at: where the robots are or were, as `self.at`; None: now.
+        """
+        at = self.at if at is None else at
+        within = np.hypot(at[:, 0] - at[around, 0], at[:, 1] - at[around, 1]) <= self.radii_m + reach_m
         within[around] = False
-        return np.column_stack([self.at[within, :2], self.radii_m[within]])
+        return np.column_stack([at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
         """Read a rigid body's state and contacts."""

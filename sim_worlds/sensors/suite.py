@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
+import msgspec
 from msgspec.structs import replace
 
-from swarm.core.protocol.sensors import AnySensor, Camera, Imu, Lidar, Localisation, Odometry, Range, SensorSuite
+from swarm.core.protocol.sensors import (
+    MOST_SENSORS,
+    AnySensor,
+    Camera,
+    Imu,
+    Lidar,
+    Localisation,
+    Odometry,
+    Range,
+    SensorSuite,
+)
 
 CAMERA = Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.16, mount_z_m=0.28, pitch_deg=-4.0)
 LIDAR = Lidar(beams=64, range_m=6.0)
@@ -17,13 +30,37 @@ PLACE = Localisation(noise_m=0.05, noise_rad=0.02)       # a cell of a map with 
 WHEELS = Odometry(error_m_per_m=0.02, error_rad_per_rad=0.05)
 IMU = Imu(noise_mps2=0.02, bias_mps2=0.05, noise_radps=0.002, bias_radps=0.005)
 
+MOST_LATENCY_S = 10.0
+"""Of a sensor: a world remembers where its robots were for as long. Our choice."""
+
 
 def noisy(suite: SensorSuite) -> SensorSuite:
-    """The suite with noise for each sensor that states none, and a localisation."""
+    """The suite with noise for each sensor that states none, and a localisation: `place`, or `place_2`, ...
+
+    Raises ValueError if there is no room for one more sensor.
+    """
     sensors = {name: _noisy(sensor) for name, sensor in suite.sensors.items()}
     if not suite.all(Localisation):
-        sensors["place"] = PLACE
+        if len(sensors) == MOST_SENSORS:
+            raise ValueError(f"{MOST_SENSORS} sensors leave no room for the localisation of robots with noisy sensors")
+        names = itertools.chain(["place"], (f"place_{k}" for k in itertools.count(2)))
+        sensors[next(name for name in names if name not in sensors)] = PLACE
     return SensorSuite(sensors)
+
+
+def check_suite(suite: SensorSuite) -> None:
+    """Raise ValueError for a suite that an agent would not read, or whose rates and latencies no world keeps."""
+    try:
+        msgspec.convert(msgspec.to_builtins(suite), SensorSuite)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"sensors: {error}") from None
+    for name, sensor in suite.sensors.items():
+        if isinstance(sensor, Localisation) and sensor.latency_s:
+            raise ValueError(f"sensor {name}: a pose has the age of its observation; leave out latency_s")
+        if sensor.latency_s > MOST_LATENCY_S:
+            raise ValueError(f"sensor {name}: latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}")
+        if isinstance(sensor, Camera | Lidar | Localisation) and sensor.rate_hz is not None:
+            raise ValueError(f"sensor {name}: its rate is that of the run's observations or frames; leave out rate_hz")
 
 
 def _noisy(sensor: AnySensor) -> AnySensor:

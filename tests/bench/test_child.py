@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,38 @@ def test_waiting_for_a_silent_child_ends() -> None:
         child.receive(Address)
         with pytest.raises(ChildError, match=r"sent nothing for 0\.01 s"):
             child.receive(Address, 0.01)
+
+
+def stranger(tmp_path: Path, script: str) -> Child:
+    """A child that runs a shell script, as another interpreter may be named."""
+    program = tmp_path / "stranger"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return Child("module", python=str(program))
+
+
+@pytest.mark.parametrize("script", ["echo hello", "echo 3", "printf '\\377\\n'", "echo '\"\377\"'"])
+def test_what_is_no_answer_is_said_so(tmp_path: Path, script: str) -> None:
+    with stranger(tmp_path, script) as child, pytest.raises(ChildError, match=r"module .* sent b['\"]"):
+        child.receive(bool)
+
+
+def test_answers_may_come_in_pieces_or_together(tmp_path: Path) -> None:
+    with stranger(tmp_path, r"printf '[1,'; printf '2]\n[3]\n[]\n'") as child:
+        assert [child.receive(list[int]) for _ in range(3)] == [[1, 2], [3], []]
+        with pytest.raises(ChildError, match="ended with 0"):
+            child.receive(list[int])
+
+
+def test_half_a_line_is_not_waited_for_without_end_and_all_are_killed(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm.bench.support.child.END_S", 0.01)
+    with stranger(tmp_path, "sleep 1000 & printf $!; printf '\\n['; wait") as child:
+        grandchild = os.pidfd_open(child.receive(int))
+        with pytest.raises(ChildError, match="sent nothing"):
+            child.receive(list[int], 0.01)
+    assert select.select([grandchild], [], [], HANG_S)[0], "it lives"
+    os.close(grandchild)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sim_worlds.robots import KINDS
 from swarm.bench.world import bench
 from swarm.core.settings.errors import BadInput
 
@@ -36,9 +38,24 @@ def test_robots_of_a_round_drive_and_see_walls_and_each_other() -> None:
         assert (scans < 6.0).any(axis=1).all()
 
 
-def test_what_cannot_be_measured_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+def test_robots_are_asked_for_what_they_can_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[np.ndarray]()
+    monkeypatch.setattr(bench.Crowd, "act_all", lambda _, commands, ttl_s: asked.append(commands))
+    with bench.crowd(40, "kinematic", 3) as world:
+        bench.fly(world, np.random.default_rng(1), 10, scans=False)
+    speeds = np.concatenate(asked)[:, 0]
+    assert 0.0 <= speeds.min() < 0.05 < 0.41 < speeds.max() <= KINDS["rover"].v_max_mps
+
+
+def test_what_cannot_be_measured_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for wrong in ({"robots": 0}, {"robots": 99_999}, {"seconds": float("nan")}, {"rounds": -1},
-                  {"reference": "/no/such/python"}, {"reference": sys.executable}):
+                  {"reference": "/no/such/python"}, {"reference": sys.executable},
+                  {"reference": "/bin/echo"}, {"reference": "/bin/cat"}):
         with pytest.raises(BadInput):
             bench.run(given(**wrong), lambda _: None)
+    ends = tmp_path / "python"
+    ends.write_text("#!/bin/sh\necho true\nread steps\n")
+    ends.chmod(0o755)
+    with pytest.raises(BadInput, match="ended with 0"):
+        bench.run(given(reference=str(ends)), lambda _: None)
     assert "Traceback" not in capfd.readouterr().err

@@ -54,7 +54,7 @@ class SearchRescue(Engine):
     def __init__(self, building: Building, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(building, fleet, scenario="search_rescue", seed=building.seed, render=render)
         grid = Grid(size_m=building.size_m, resolution_m=COVERAGE_CELL_M)
-        self._coverage = Coverage(building.occupancy(COVERAGE_CELL_M), grid, COVERAGE_M)
+        self._coverage = Coverage(building.occupancy(COVERAGE_CELL_M), grid, COVERAGE_M, self._lidar)
         self._covered_s = dict.fromkeys(self.names, -math.inf)
         self._found: dict[int, tuple[str, float]] = {}       # target -> robot, time
         self._wrong = self._duplicate = 0
@@ -62,7 +62,7 @@ class SearchRescue(Engine):
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; its scan counts for the coverage."""
         observed = super().observe(robot, frame=frame)
-        if self.time_s - self._covered_s[robot] >= COVERAGE_EVERY_S:
+        if self.suite.lidar is not None and self.time_s - self._covered_s[robot] >= COVERAGE_EVERY_S:
             self._coverage.add(self.motion.pose(self.index(robot)), observed.scan)
             self._covered_s[robot] = self.time_s
         return observed

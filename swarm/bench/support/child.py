@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
+
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import ns, seconds
 
 T = TypeVar("T")
 
@@ -23,10 +27,12 @@ ENVIRONMENT = {
 }
 PATIENCE_S = 120.0
 END_S = 5.0
+MOST_BYTES = 1 << 26                 # of a line: more than any bench sends
+SHOWN_BYTES = 40                     # of a line that is no answer
 
 
 class ChildError(RuntimeError):
-    """A child ended, or did not answer in time."""
+    """A child ended, did not answer in time, or sent something else than an answer."""
 
 
 class Child:
@@ -45,6 +51,7 @@ class Child:
             start_new_session=True,                          # Ctrl-C signals only the parent
         )
         self.pid = self._popen.pid
+        self._read = bytearray()                             # what follows the line that was received last
 
     def send(self, order: msgspec.Struct | int) -> None:
         """Send one line. Raises: ChildError if the child has ended."""
@@ -55,25 +62,40 @@ class Child:
             raise self._ended() from None
 
     def receive(self, kind: type[T], patience_s: float = PATIENCE_S) -> T:
-        """Wait for the next line. Raises: ChildError if the child has ended or sends nothing for `patience_s`."""
+        """Wait for the next line. Raises: ChildError if there is none within `patience_s`, or it is no such answer."""
+        line = self._line(patience_s)
+        try:
+            return msgspec.json.decode(line, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise ChildError(f"{self._module} (process {self.pid}) sent {line[:SHOWN_BYTES]!r}") from None
+
+    def _line(self, patience_s: float) -> bytes:
         assert self._popen.stdout is not None
-        if not select.select([self._popen.stdout], [], [], patience_s)[0]:
-            raise ChildError(f"{self._module} (process {self.pid}) sent nothing for {patience_s:g} s")
-        line = self._popen.stdout.readline()
-        if not line:
-            raise self._ended()
-        return msgspec.json.decode(line, type=kind)
+        clock = MonotonicClock()
+        until_ns = clock.now_ns() + ns(patience_s)
+        while (end := self._read.find(b"\n")) < 0:
+            left_s = max(0.0, seconds(until_ns - clock.now_ns()))
+            if not select.select([self._popen.stdout], [], [], left_s)[0]:
+                raise ChildError(f"{self._module} (process {self.pid}) sent nothing for {patience_s:g} s")
+            more = os.read(self._popen.stdout.fileno(), 1 << 16)
+            if not more:
+                raise self._ended()
+            self._read += more
+            if len(self._read) > MOST_BYTES:
+                raise ChildError(f"{self._module} (process {self.pid}) sent a line without an end")
+        line = bytes(self._read[:end])
+        del self._read[:end + 1]
+        return line
 
     def close(self) -> None:
-        """End the child, by SIGKILL if it does not end by itself. A second call does nothing."""
+        """End the child, and what it started, by SIGKILL if it does not end by itself. A second call does nothing."""
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
                 pipe.close()
         try:
             self._popen.wait(END_S)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+            self._kill()
 
     def __enter__(self) -> Child:
         return self
@@ -82,7 +104,15 @@ class Child:
         self.close()
 
     def _ended(self) -> ChildError:
-        return ChildError(f"{self._module} (process {self.pid}) ended with {self._popen.wait(END_S)}")
+        try:
+            return ChildError(f"{self._module} (process {self.pid}) ended with {self._popen.wait(END_S)}")
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return ChildError(f"{self._module} (process {self.pid}) closed its output")
+
+    def _kill(self) -> None:
+        os.killpg(self.pid, signal.SIGKILL)                  # it leads a session, and so a group, of its own
+        self._popen.wait()
 
 
 def cpu_s(pid: int) -> float:

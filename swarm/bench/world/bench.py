@@ -20,7 +20,7 @@ import numpy as np
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
-from sim_worlds.robots import PHYSICS
+from sim_worlds.robots import KINDS, PHYSICS
 from swarm.bench.support.child import Child, ChildError
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock
@@ -37,6 +37,7 @@ ROUNDS = 5
 MOST = 10_000
 REFERENCE = Path(__file__).with_name("fleet_reference.py")
 REFERENCE_STEPS = 25                 # of a round
+FASTEST = KINDS["rover"].v_max_mps, 1.0    # of the random commands, in m/s and rad/s
 TTL_S = 1.0
 WANT = "the interpreter of an environment with pybullet-fleet"
 
@@ -72,7 +73,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     state = host_state()
     periods = max(1, round(given.seconds * COMMAND_HZ))
     bare, sensing, reference, ratios = list[float](), list[float](), list[float](), list[float]()
-    with _reference(given) as fleet, (world := crowd(given.robots, given.physics, given.seed)):
+    with _reference(given) as fleet, contextlib.closing(crowd(given.robots, given.physics, given.seed)) as world:
         draw = np.random.default_rng(given.seed)
         fly(world, draw, 1, scans=True)                      # the first scan makes the grid
         for k in range(1, given.rounds + 1):
@@ -109,7 +110,7 @@ def fly(world: Crowd, draw: np.random.Generator, periods: int, *, scans: bool) -
     clock = MonotonicClock()
     began_ns = clock.now_ns()
     for _ in range(periods):
-        world.act_all(draw.uniform((0.0, -1.0), (0.8, 1.0), (len(world.names), 2)), TTL_S)
+        world.act_all(draw.uniform((0.0, -1.0), FASTEST, (len(world.names), 2)), TTL_S)
         for _ in range(steps):
             world.step()
         if scans:
@@ -119,7 +120,7 @@ def fly(world: Crowd, draw: np.random.Generator, periods: int, *, scans: bool) -
 
 @contextlib.contextmanager
 def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None]:
-    """Makes steps of the reference; gives steps per second. Raises: BadInput if it does not start."""
+    """Makes steps of the reference; gives steps per second. Raises: BadInput if it is no such reference."""
     if given.reference is None:
         yield None
         return
@@ -130,17 +131,21 @@ def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None
         raise BadInput(f"--reference: {given.reference!r}", str(why), WANT) from None
     with child:
         clock = MonotonicClock()
-        try:
-            child.receive(bool)
-        except ChildError as error:
-            raise BadInput(f"--reference: {given.reference}", str(error), WANT) from None
+
+        def answered(*orders: int) -> None:
+            try:
+                for order in orders:
+                    child.send(order)
+                child.receive(bool)
+            except ChildError as error:
+                raise BadInput(f"--reference: {given.reference}", str(error), WANT) from None
 
         def steps_per_s() -> float:
             began_ns = clock.now_ns()
-            child.send(REFERENCE_STEPS)
-            child.receive(bool)
+            answered(REFERENCE_STEPS)
             return REFERENCE_STEPS / seconds(clock.now_ns() - began_ns)
 
+        answered()
         yield steps_per_s
 
 

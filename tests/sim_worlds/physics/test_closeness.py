@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim_worlds.environment import Environment
+from sim_worlds.occupancy import Grid
 from sim_worlds.physics import gliding
 from sim_worlds.physics.closeness import Closeness, Indices, pairs_within, ranges
-from sim_worlds.physics.motion import UPDATE_EVERY, Motion
+from sim_worlds.physics.motion import HELD, UPDATE_EVERY, Motion
+from sim_worlds.robots import ROVER
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
@@ -22,6 +25,65 @@ class All(Closeness):
     def within(self, xy: NDArray[np.float64], margins_m: NDArray[np.float64]) -> tuple[Indices, Indices]:
         first, second = np.triu_indices(len(xy), 1)
         return first, second
+
+
+class OneByOne:
+    """The same motion, written plainly: a robot at a time, each by the rules alone."""
+
+    def __init__(self, environment: Environment, radii_m: list[float], spawns: list[Pose]) -> None:
+        self.grid = Grid(size_m=environment.size_m, resolution_m=gliding.RESOLUTION_M)
+        self.blocked = {r: self.grid.rasterise(environment.solids(), r - gliding.SLACK_M) for r in set(radii_m)}
+        self.radii_m, self.at = radii_m, [[p.x_m, p.y_m, p.heading_rad] for p in spawns]
+        self.wheels, self.commands = [[0.0, 0.0] for _ in spawns], [[0.0, 0.0] for _ in spawns]
+        self.bumped = [False] * len(spawns)
+
+    def step(self, dt_s: float) -> None:
+        for i, (wheel, command) in enumerate(zip(self.wheels, self.commands, strict=True)):
+            for k, ramp in enumerate((ROVER.v_ramp_mps2, ROVER.w_ramp_radps2)):
+                wheel[k] += min(max(command[k] - wheel[k], -ramp * dt_s), ramp * dt_s)
+            (x, y, heading), (v, w) = self.at[i], wheel
+            middle = heading + w * dt_s / 2
+            dx, dy = v * dt_s * math.cos(middle), v * dt_s * math.sin(middle)
+            ways = [way for way in ((dx, dy), (dx, 0.0), (0.0, dy)) if not self.hits(i, x + way[0], y + way[1])]
+            ahead_m = 0.0
+            if ways and v:
+                self.at[i][:2] = x + ways[0][0], y + ways[0][1]
+                ahead_m = ways[0][0] * math.cos(middle) + ways[0][1] * math.sin(middle)
+            for j in self.hits(i, x + dx, y + dy) if v else []:
+                self.bumped[i] = True
+                if j >= 0:
+                    self.bumped[j] = True
+            self.at[i][2] = math.remainder(heading + w * dt_s, 2 * math.pi)
+            if abs(ahead_m) < HELD * abs(v * dt_s):
+                wheel[0] = 0.0
+
+    def hits(self, i: int, x: float, y: float) -> list[int]:
+        found = [-1] if self.blocked[self.radii_m[i]][self.grid.index(y), self.grid.index(x)] else []
+        for j, (other_x, other_y, _) in enumerate(self.at):
+            before_m = math.hypot(self.at[i][0] - other_x, self.at[i][1] - other_y)
+            after_m = math.hypot(x - other_x, y - other_y)
+            if i != j and after_m < min(before_m, self.radii_m[i] + self.radii_m[j]):
+                found.append(j)
+        return found
+
+
+def test_a_crowd_moves_by_the_rules() -> None:
+    draw = np.random.default_rng(7)
+    spawns = [Pose(-3.3 + 0.75 * (k % 5), -3.3 + 0.75 * (k // 5), float(draw.uniform(-math.pi, math.pi)))
+              for k in range(20)]
+    fleet = [RobotSpec(name=f"r{k}", kind="rover" if k % 3 else "carrier", physics="kinematic") for k in range(20)]
+    motion = Motion(room(spawns), fleet, render=False)
+    plain = OneByOne(room(spawns), motion.radii_m.tolist(), spawns)
+    for _ in range(20):
+        commands = draw.uniform((-0.46, -1.0), (0.46, 1.0), (20, 2))
+        motion.drive_all(commands, np.arange(20))
+        plain.commands = commands.tolist()
+        for _ in range(20):
+            motion.step()
+            plain.step(motion.dt_s)
+        np.testing.assert_allclose(motion.at, plain.at, rtol=0.0, atol=1e-9)
+        assert motion.contacts.bumped.tolist() == plain.bumped
+    assert sum(plain.bumped) > 10
 
 
 @pytest.mark.parametrize("seed", range(3))

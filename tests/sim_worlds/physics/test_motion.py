@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -98,10 +99,12 @@ def test_a_robot_pressed_against_a_wall_gets_out(kind: str, physics: str, corner
     radius = KINDS[kind].radius_m
     pressed = motion.pose(0)
     assert 4.0 - radius - 0.06 <= pressed.x_m <= 4.0 - radius + 0.06
+    motion.drive(0, 0.0, 0.0)                                # it pushes while it slows down
+    run(motion, 0.6)
     motion.drive(0, 0.0, 1.2)                                # it can turn where it stands
     run(motion, 1.0)
     turned = math.remainder(motion.pose(0).heading_rad - pressed.heading_rad, 2 * math.pi)
-    assert turned > 0.5                                      # it still pushes while it slows down
+    assert turned > 0.8
     motion.drive(0, 0.0, -1.2)
     run(motion, turned / 1.2)
     motion.drive(0, -0.4, 0.0)                               # and reverse
@@ -155,3 +158,31 @@ def test_a_kinematic_robot_and_a_rigid_one_see_each_other() -> None:
     assert motion.pose(1).x_m - motion.pose(0).x_m == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.04)
     assert motion.contacts.bumped.all()
     motion.close()
+
+
+@pytest.mark.parametrize("update_s", [1 / 60, 1 / 20])
+@pytest.mark.parametrize("angle", [0.4, 0.8, 1.2])
+def test_a_robot_slides_along_a_wall_by_its_speed_along_it(angle: float, update_s: float) -> None:
+    motion = Motion(room([Pose(3.7, -3.0, angle)]), [RobotSpec(name="r", kind="rover", physics="kinematic")],
+                    render=False, update_s=update_s)
+    motion.drive(0, 0.4, 0.0)
+    run(motion, 1.0)
+    begin_m = motion.at[0, 1]
+    run(motion, 4.0)
+    assert motion.at[0, 1] - begin_m == pytest.approx(4.0 * 0.4 * math.sin(angle), rel=1e-6)
+    assert motion.speeds[0, 0] == pytest.approx(0.4 * math.sin(angle) ** 2)
+
+
+def test_a_robot_that_was_stopped_head_on_speeds_up_again() -> None:
+    motion = Motion(room([Pose(-0.5, 0.0, 0.0), Pose(0.0, 0.0, math.pi / 2)]),
+                    [RobotSpec(name=n, kind="rover", physics="kinematic") for n in "ab"], render=False)
+    motion.drive(0, 0.4, 0.0)
+    run(motion, 1.0)
+    assert motion.speeds[0, 0] == 0.0
+    motion.drive(1, 0.4, 0.0)                                # out of the way
+    speeds = [0.0]
+    for _ in range(120):
+        motion.step()
+        speeds.append(float(motion.speeds[0, 0]))
+    assert speeds[-1] == pytest.approx(0.4)
+    assert max(b - a for a, b in itertools.pairwise(speeds)) <= 0.9 * motion.dt_s + 1e-12

@@ -14,7 +14,9 @@ from sim_worlds import scenarios
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
+from sim_worlds.sensors.suite import LIDAR
 from sim_worlds.world_interface import World
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S
@@ -123,6 +125,17 @@ def test_coverage_grows_as_robots_look() -> None:
     run(w, 3.0)
     w.observe("rover_0", frame=False)
     assert measure(w, "coverage") > first
+
+
+@pytest.mark.parametrize("beams", [0, 16, 256])
+def test_coverage_is_that_of_the_bodies_own_lidar(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = {"lidar": msgspec.structs.replace(LIDAR, beams=beams)} if beams else {}
+    usual = world(robots=1)
+    monkeypatch.setattr(SearchRescue, "suite", SensorSuite(dict(sensors)))
+    own = world(robots=1)
+    for w in usual, own:
+        w.observe("rover_0", frame=False)
+    assert measure(own, "coverage") == pytest.approx(measure(usual, "coverage") if beams else 0.0, rel=0.25)
 
 
 def test_bad_fleets_and_names_are_refused() -> None:

@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 
 from sim_worlds.engine import Engine, mission_of
-from sim_worlds.sensors.suite import CAMERA, IMU, LIDAR, SUITE, noisy
+from sim_worlds.sensors.suite import CAMERA, IMU, LIDAR, PLACE, SUITE, check_suite, noisy
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.sensors import AnySensor, Imu, Lidar, Localisation, Odometry, Range, SensorSuite
+from swarm.core.protocol.sensors import (
+    MOST_SENSORS,
+    AnySensor,
+    Imu,
+    Lidar,
+    Localisation,
+    Odometry,
+    Range,
+    SensorSuite,
+)
 from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
@@ -90,6 +99,44 @@ def test_a_slow_sensor_repeats_its_reading_and_says_how_old_it_is() -> None:
     assert [reading.age_s for reading in readings] == pytest.approx([0.03, 0.13, 0.23, 0.33, 0.43] * 2)
 
 
+def test_a_late_sensor_reads_what_was_its_latency_ago() -> None:
+    sensors = {"nose": Range(range_m=20.0), "imu": Imu(), "wheels": Odometry()}
+    late = {name: msgspec.structs.replace(sensor, latency_s=0.3) for name, sensor in sensors.items()}
+    now, then = flown(**sensors)[1], flown(**late)[1]
+    for name in sensors:
+        np.testing.assert_allclose([one.readings[name].values for one in then[3:]],
+                                   [one.readings[name].values for one in now[:-3]], rtol=1e-9)
+        assert then[3].readings[name].values != now[3].readings[name].values
+        assert then[-1].readings[name].age_s == 0.3
+    assert then[0].readings["wheels"].values == (0.0, 0.0, 0.0)          # it stood at the start
+
+
+def test_a_late_range_sees_other_robots_where_they_were() -> None:
+    def seen(latency_s: float) -> list[float]:
+        kind = type("Suite", (Room,), {"suite": SensorSuite({"nose": Range(range_m=9.0, latency_s=latency_s)})})
+        fleet = [RobotSpec(name=name, kind="rover", physics="kinematic") for name in "ab"]
+        world = kind(room([Pose(-2.0, 0.0, 0.0), Pose(1.0, 0.0, 0.0)]), fleet, scenario="room", seed=1, render=False)
+        world.act("b", Act(v_mps=0.4, w_radps=0.0, ttl_s=99.0))
+        ranges_m = []
+        for _ in range(60):
+            world.step()
+            ranges_m.append(world.observe("a", frame=False).readings["nose"].values[0])
+        return ranges_m
+
+    assert seen(0.2)[12:] == seen(0.0)[:-12]
+
+
+def test_odometry_counts_every_step_whoever_observes() -> None:
+    errors = Odometry(error_m_per_m=0.1, error_rad_per_rad=0.1)
+    often, seldom = (flown(every=every, wheels=errors)[1][-1].readings["wheels"] for every in (1, 240))
+    assert often == seldom
+    world, seen = flown(every=240, wheels=Odometry())
+    at, (x_m, y_m, turned) = world.motion.pose(0), seen[-1].readings["wheels"].values
+    c, s = math.cos(0.3), math.sin(0.3)
+    assert (x_m * c - y_m * s - 2.0, x_m * s + y_m * c - 1.0, turned + 0.3) == pytest.approx(
+        (at.x_m, at.y_m, at.heading_rad), abs=1e-9)
+
+
 def test_a_suite_without_them_has_no_readings() -> None:
     _, seen = flown(camera=CAMERA, lidar=LIDAR)
     assert seen[-1].readings == {}
@@ -110,3 +157,35 @@ def test_a_fleet_with_noisy_sensors_has_noise_where_the_scenario_states_none() -
     assert with_noise.sensors["place"] == stated.sensors["place"]
     assert with_noise.all(Imu)["imu"] == msgspec.structs.replace(IMU, rate_hz=9.0)
     assert with_noise.all(Range)["nose"].noise_m > 0.0 < with_noise.all(Odometry)["wheels"].error_m_per_m
+
+
+def test_each_sensor_draws_by_its_own_name() -> None:
+    """The first beam of a lidar and a range sensor that is called `lidar` look the same way."""
+    front, nose = Lidar(beams=1, range_m=20.0, noise_m=0.1), Range(range_m=20.0, angle_rad=-math.pi, noise_m=0.1)
+    _, seen = flown(front=front, lidar=nose)
+    errors = [one.scan[0] - one.readings["lidar"].values[0] for one in seen]
+    assert np.std(errors) == pytest.approx(0.1 * math.sqrt(2.0), rel=0.4)
+
+
+def test_a_noisy_suite_keeps_all_sensors_and_is_one_that_agents_read() -> None:
+    nose = Range(range_m=2.0, noise_m=0.5)
+    assert noisy(SensorSuite({"place": nose})).sensors == {"place": nose, "place_2": PLACE}
+    most = {f"nose_{k}": nose for k in range(MOST_SENSORS)}
+    with pytest.raises(ValueError, match="no room"):
+        noisy(SensorSuite(dict(most)))
+    check_suite(SensorSuite(dict(most)))
+
+
+@pytest.mark.parametrize(("sensors", "why"), [
+    ({f"nose_{k}": Range(range_m=2.0) for k in range(MOST_SENSORS + 1)}, "16"),
+    ({"nose": Range(range_m=-1.0)}, "nose|range_m"),
+    ({"lidar": Lidar(beams=9, range_m=6.0, rate_hz=2.0)}, "sensor lidar: its rate"),
+    ({"place": Localisation(rate_hz=2.0)}, "sensor place: its rate"),
+    ({"place": Localisation(latency_s=0.1)}, "sensor place: a pose"),
+    ({"nose": Range(range_m=2.0, latency_s=11.0)}, "sensor nose: latency_s 11 is above 10"),
+    ({"camera": msgspec.structs.replace(CAMERA, rate_hz=2.0)}, "sensor camera: its rate"),
+])
+def test_a_suite_that_cannot_be_kept_is_refused_when_the_world_is_made(
+        sensors: dict[str, AnySensor], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        flown(**sensors)
