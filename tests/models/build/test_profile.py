@@ -131,7 +131,7 @@ def test_runs_by_several_threads_take_what_was_measured_of_as_many(
     seen = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
     own = measured.variants["fp32"]
     assert seen == (own.whole.run_time_threads, [stage.run_time_threads for stage in own.stages], {},
-                    own.whole.load_warm_ms / 1e3)
+                    own.whole.load_warm_ms / 1e3, own.whole.memory_bytes, own.whole.peak_bytes)
 
 
 def test_more_threads_than_cores_are_not_measured(kept: tuple[Card, Path]) -> None:
