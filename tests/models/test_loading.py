@@ -157,7 +157,7 @@ def test_loads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_runtime_that_takes_another_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "AVAILABLE", ["CUDAExecutionProvider", "CPUExecutionProvider"])
     with pytest.raises(ModelError, match=r"ONNX Runtime took CPUExecutionProvider; asked for CUDA"):
-        Session(detector(), on=("cuda",))
+        Session(detector(), on=("cuda", "cpu"))
 
 
 def test_the_order_is_the_boards_as_far_as_the_card_allows() -> None:

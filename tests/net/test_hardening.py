@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swarm.core.protocol.messages import Chunk, Credit, Drain, Happened, Scene, Start, TransferEnded, TransferRefused
-from swarm.core.protocol.wire import MAX_HEADER_BYTES, MAX_TENSORS, Receipt, TensorHeader, header
+from swarm.core.protocol.wire import MAX_HEADER_BYTES, MAX_TENSORS, PROTOCOL, Receipt, TensorHeader, header
 from swarm.transport.bulk.receiver import MOST_TRANSFERS
 from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
@@ -58,7 +58,7 @@ LIES: dict[str, tuple[str, dict[str, Any], list[bytes]]] = {
     "a transfer that came at once": ("tensor", {"tensors": [AS_HEADER], "transfer": 5}, [bytes(100)]),
     "another swarm": ("swarm", {"swarm": "t"}, []),
     "another sender": ("sender", {"sender": "a"}, []),
-    "another protocol": ("version", {"v": 2}, []),
+    "another protocol": ("version", {"v": PROTOCOL + 1}, []),
 }
 
 
