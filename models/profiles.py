@@ -21,7 +21,7 @@ HOST = "host"
 
 LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
 """To load a file from the cache of optimised graphs, where no profile tells: of the 12 variants that we ship for a CPU
-`load_warm_ms` of `swarm models profile` on the host, the lower of two, is at most this."""
+`load_warm_ms` of `swarm models profile` on the host, the lower of two, is at most this. A GPU makes no load faster."""
 
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,7 +147,7 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
                 slowed(variant.run_time, speed, over_ms),
                 [slowed(stage.run_time, speed, over_ms) for stage in variant.stages],
                 {inputs: slowed(time, speed, over_ms) for inputs, time in batch_times.items()},
-                (LOAD_S + variant.bytes * LOAD_S_PER_BYTE) / speed,
+                (LOAD_S + variant.bytes * LOAD_S_PER_BYTE) / (speed if board.providers[0] == "cpu" else 1.0),
             )
     if not times:
         raise ModelError(f"board {name}", f"only its CPU runs {card.name}, and was not measured",

@@ -187,3 +187,9 @@ def test_a_batch_of_a_billion_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text((BOARD + NO_TIMES).replace("{runs: 1, quantiles_ms: [3, 2]}}}", batches))
     with pytest.raises(BadInput, match=r"batches: 1000000000 inputs at once; 2 to \d+"):
         load_launch(Options(launch=str(write_launch(tmp_path)), boards=[str(tmp_path / "m.yaml")]))
+
+
+def test_a_gpu_loads_no_faster_than_the_host() -> None:
+    slow, fast = (read_offer(["segmenter"], SHIPPED[name], ARTEFACTS).profiles["segmenter"][0].load_s
+                  for name in ("orin_nano_15w_gpu", "agx_orin_maxn_gpu"))
+    assert slow == fast > 0.005
