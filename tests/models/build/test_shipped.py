@@ -15,6 +15,7 @@ from models.store import ARTEFACTS
 from swarm.core.settings.cards import crossing
 
 SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in store.load_card(name, ARTEFACTS).variants]
+QUICK = [("detector", "fp32"), ("detector", "int8"), ("detector", "small_int8"), ("detector", "small_int8_trt")]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def frames() -> list[Feed]:
 
 
 @pytest.mark.parametrize(("name", "variant"), [
-    pytest.param(*key, marks=[] if key[0] == "detector" else [pytest.mark.long]) for key in SHIPPED
+    pytest.param(*key, marks=[] if key in QUICK else [pytest.mark.long]) for key in SHIPPED
 ])
 def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from models.build.tensorrt.shipped import for_cpu, with_ends
 from models.build.tensorrt.variants import key_of, make_tensorrt_variants, parents, without
 from models.build.tensorrt.verifying import meant, verify_form
 from models.store import ARTEFACTS
-from swarm.core.settings.cards import AGREEMENT, Card
+from swarm.core.settings.cards import AGREEMENT, Card, RunTime
 from tests.models.build.graphs import model, node, tensor
 from tests.models.build.small_networks import cnn
 
@@ -171,6 +172,16 @@ def test_each_operator_is_listed_once() -> None:
     listed = [name for names in operators._BY_TYPES.values() for name in names.split()]
     assert len(listed) == len(set(listed)) == len(operators.TYPES)
     assert not {"Det", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger"} & set(listed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_measured() -> Iterator[None]:
+    """Imports take no measurements of memory and run times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.build.importing.memory_bytes", lambda path: 1)
+        patch.setattr("models.build.importing.run_times", lambda paths: dict.fromkeys(
+            paths, RunTime(quantiles_ms=[1.0] * 21, runs=1)))
+        yield
 
 
 @pytest.fixture(scope="module")
