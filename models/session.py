@@ -20,7 +20,6 @@ from typing import NamedTuple, cast
 import msgspec
 import numpy as np
 import onnxruntime as ort
-import psutil
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -28,6 +27,7 @@ from models import cache, providers
 from models.gpu import engines
 from models.gpu.placements import Elsewhere, elsewhere
 from models.gpu.versions import this_machine
+from models.resident import resident_bytes
 from models.store import ModelError
 from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Precision, Provider, TensorSpec
 
@@ -128,7 +128,7 @@ class Session:
         self.path = path
         with _load_lock, _profiles(on) as folder:
             handle.enter()
-            before_bytes = psutil.Process().memory_info().rss
+            before_bytes = resident_bytes()
             load = _Load(path, threads, on, handle, precision, folder)
             session, self.cached = load.session()
             self._session: ort.InferenceSession | None = session
@@ -137,7 +137,7 @@ class Session:
             self.batched = any(BATCH_AXIS in value.shape for value in session.get_inputs())
             self._warm_up(path, handle)
             self.elsewhere = self._placed(session, handle, load.names[0]) if folder else []
-            grown_bytes = psutil.Process().memory_info().rss - before_bytes
+            grown_bytes = resident_bytes() - before_bytes
             self.memory_bytes = max(grown_bytes, path.stat().st_size)
         _loaded.add(self)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import psutil
 
 from models.build.measure.timing import Stopwatch, timing_inputs
+from models.resident import resident_bytes
 from models.store import ModelError
 from swarm.core.settings.cards import Precision, Provider
 from swarm.core.settings.errors import BadInput
@@ -56,12 +56,12 @@ def _measure(path: Path, precision: Precision, on: Sequence[Provider]) -> LoadCo
     from models.session import Session
 
     watch, sessions = Stopwatch(), []
-    before_bytes = psutil.Process().memory_info().rss
+    before_bytes = resident_bytes()
     cold_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on, precision=precision)))
     inputs = timing_inputs(sessions[0].inputs, np.random.default_rng(7))
     for _ in range(RUNS):
         sessions[0].run(inputs)
-    grown_bytes, peak_bytes = psutil.Process().memory_info().rss - before_bytes, _peak_bytes() - before_bytes
+    grown_bytes, peak_bytes = resident_bytes() - before_bytes, _peak_bytes() - before_bytes
     sessions.clear()
     gc.collect()
     warm_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on, precision=precision)))
