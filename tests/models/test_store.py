@@ -45,6 +45,13 @@ def test_each_student_is_much_faster_and_smaller_than_the_one_before(name: str) 
     assert small.metrics[card.primary_metric] > 0.5
 
 
+def test_of_the_detectors_networks_the_slower_is_the_more_accurate() -> None:
+    card = load_card("detector")
+    scores = [card.variants[key].metrics[card.primary_metric] for key in ("int8", "student_int8", "small_int8")]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 3
+
+
 def test_a_network_is_found_from_any_of_its_forms() -> None:
     card = load_card("detector")
     assert [network(card, key) for key in ("fp32", "int8", "student_int8", "small_fp32")] == [

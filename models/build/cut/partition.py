@@ -21,6 +21,9 @@ MAX_TENSORS = 8
 SLACK = 0.1
 """The longest stage may take this share longer, if fewer bytes then cross between the stages."""
 
+STAGE_MS, FEWEST, MOST = 0.4, 2, 8
+"""Run time in fp32 that is worth a stage of its own; limits of the number of stages."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
@@ -155,3 +158,8 @@ def _lightest(allowed: NDArray[np.float64], sizes: NDArray[np.float64], stages: 
 
 def _graph(model: ModelProto | Graph) -> Graph:
     return model if isinstance(model, Graph) else Graph(model)
+
+
+def stages_worth(fp32_ms: float) -> int:
+    """The number of stages of a network that takes so long in fp32: a stage of a short run costs more than it gives."""
+    return min(max(round(fp32_ms / STAGE_MS), FEWEST), MOST)

@@ -19,6 +19,7 @@ from torch import nn
 
 from models import store
 from models.build.cut.cut_variants import cut_variants, work_costs
+from models.build.cut.partition import stages_worth
 from models.build.measure.batch_axis import batched
 from models.build.measure.batch_times import sizes, steps
 from models.build.measure.load_cost import memory_bytes
@@ -82,7 +83,9 @@ def add_student(name: str, key: str, network: nn.Module, took: str, out: Path) -
         made_with=card.made_with | {key: f"{took} steps; batch {schedule.batch}, passes {schedule.passes}, "
                                          f"rate {schedule.rate}"})
     keys = [float_key, int8_key]
-    card = cut_variants(card, len(card.variants[REFERENCE].stages), keys, out, print, print, costs=work_costs)
+    card = timed_beside(card, keys, out)
+    most = stages_worth(card.variants[float_key].run_time.p50_ms)
+    card = cut_variants(card, most, keys, out, print, print, costs=work_costs)
     card = batched(card, keys, out, setup.inputs[:MOST_AT_ONCE])
     card = timed_beside(card, keys, out)
     store.save_card(card, out)

@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from models.build.cut.partition import SLACK, Cut, balanced, cuts
+from models.build.cut.partition import SLACK, Cut, balanced, cuts, stages_worth
 from models.build.graph.graph import Graph
 from tests.models.build.dags import dag
 
@@ -53,3 +53,8 @@ def test_costs_that_are_not_of_this_graph_are_refused() -> None:
     graph, found, cost = drawn(1)
     with pytest.raises(ValueError, match=f"{len(cost) + 1} costs for {len(found)} cuts and the whole"):
         balanced(graph, 2, [0.0, *cost])
+
+
+@pytest.mark.parametrize(("fp32_ms", "stages"), [(0.1, 2), (0.76, 2), (1.53, 4), (3.12, 8), (54.2, 8)])
+def test_a_short_run_has_few_stages(fp32_ms: float, stages: int) -> None:
+    assert stages_worth(fp32_ms) == stages
