@@ -65,7 +65,7 @@ def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.Capt
     assert rows[0] == {
         "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",
         "value": card.variants["fp32"].metrics["ap50"], "p50_ms": card.variants["fp32"].run_time.p50_ms,
-        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "on_front": False, "providers": [],
+        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "on_front": True, "providers": [],
     }
     assert main(["models", "list"]) == 0
     table = capsys.readouterr().out.splitlines()
