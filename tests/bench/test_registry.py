@@ -65,7 +65,7 @@ def test_the_folder_lists_the_benches(capsys: pytest.CaptureFixture[str]) -> Non
         "batch", "board-arm64", "budget", "chaos", "deploy", "deploy-cuts", "deploy-faults", "deploy-roles",
         "deploy-waves", "experiment", "fidelity", "figures", "forecast", "gpu", "lanes", "memory", "overhead",
         "physics", "planner", "preempt", "presence", "ray", "scheduler", "siege", "split", "statistics", "transport",
-        "virtual", "world"]
+        "vicsek", "virtual", "world"]
     assert main(["bench", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told) == bench.available()
