@@ -51,8 +51,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
 
     An observation is a dict: `pose` [3] (x and y in m, heading in rad), `speeds` [2] (m/s, rad/s), `bumped` [1] (0 or
     1), `scan` [beams] in m if the robot has a lidar; optional are `frame` uint8 [height, width, 3] and `boxes`
-    [boxes, 5]: label + 1 (0: no box in this row), x0, y0, x1, y1 in pixels. An action is [v, w] in -1..1, in units of the kind's
-    top speeds; values outside are clipped.
+    [boxes, 5]: label + 1 (0: no box in this row), x0, y0, x1, y1 in pixels. An action is [v, w] in -1..1, in units of
+    the kind's top speeds; values outside are clipped.
     Raises: ValueError for options that make no world.
     """
 
