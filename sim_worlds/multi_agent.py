@@ -88,7 +88,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         self.possible_agents = [robot.name for robot in self._fleet]
         self.agents: list[str] = []
         self._top = {robot.name: (KINDS[robot.kind].v_max_mps, KINDS[robot.kind].w_max_radps) for robot in self._fleet}
-        self.observation_spaces = {name: self._space(name) for name in self.possible_agents}
+        self._spaces = {name: self._space(name) for name in self.possible_agents}
+        self.observation_spaces = dict[str, Any](self._spaces)
         self.action_spaces = {name: spaces.Box(-1.0, 1.0, (2,), np.float32) for name in self.possible_agents}
         self._before = self._world.mission()
 
@@ -197,7 +198,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         parts: ObservationOf = {
             "pose": np.array([seen.pose.x_m, seen.pose.y_m, seen.pose.heading_rad], np.float32),
             "speeds": np.array([seen.v_mps, seen.w_radps], np.float32), "bumped": np.array([seen.bumped], np.float32)}
-        space = self.observation_spaces[name]
+        space = self._spaces[name]
         if "scan" in space.spaces:
             lidar = space["scan"]
             assert isinstance(lidar, spaces.Box)
