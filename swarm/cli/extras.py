@@ -7,7 +7,9 @@ import importlib.util
 from swarm.core.settings.errors import BadInput
 
 SIM = "pip install 'swarm-edge-runtime[sim]'"
+GYM = "pip install 'swarm-edge-runtime[gym]'"
 WANT = {
+    "gymnasium": GYM, "pettingzoo": GYM,
     "pybullet": f"{SIM}; the simulator PyBullet has wheels only for x86-64",
     "jinja2": SIM, "matplotlib": SIM, "numba": SIM, "pyarrow": SIM, "scipy": SIM,
     "onnx": "pip install onnx, or everything for building models: pip install 'swarm-edge-runtime[build]'",

@@ -63,7 +63,7 @@ def test_a_file_in_the_folder_is_a_bench_with_options_of_its_own(capsys: pytest.
 def test_the_folder_lists_the_benches(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.available() == [
         "batch", "board-arm64", "budget", "chaos", "deploy", "deploy-cuts", "deploy-faults", "deploy-roles",
-        "deploy-waves", "experiment", "fidelity", "figures", "forecast", "gpu", "lanes", "memory", "overhead",
+        "deploy-waves", "env", "experiment", "fidelity", "figures", "forecast", "gpu", "lanes", "memory", "overhead",
         "physics", "planner", "preempt", "presence", "ray", "scheduler", "siege", "split", "statistics", "transport",
         "vicsek", "virtual", "world"]
     assert main(["bench", "--json"]) == 0

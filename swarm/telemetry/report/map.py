@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
+from numpy.typing import NDArray
 
 from swarm.core.protocol.scene import Scene, SceneMark, SceneRobot, SceneShape
 from swarm.telemetry.file_types import Poses
@@ -67,36 +69,48 @@ def draw_scene(scene: Scene, path: Path) -> None:
     path: its suffix selects the format, such as .svg or .png.
     Raises: OSError; ValueError for a suffix that matplotlib does not support.
     """
+    with svg.styled_on_paper():
+        _scene_figure(scene).savefig(path, dpi=140, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def scene_pixels(scene: Scene) -> NDArray[np.uint8]:
+    """The picture of a scene as uint8 [height, width, 3], RGB."""
+    with svg.styled_on_paper():
+        canvas = FigureCanvasAgg(_scene_figure(scene))
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _scene_figure(scene: Scene) -> Figure:
     paint = svg.ON_PAPER.__getitem__
     robots, size_m = scene.robots, scene.size_m
     kinds = dict(zip(dict.fromkeys(r.kind for r in robots), map(paint, ROBOT_COLOURS), strict=False))
     obstacles = [s for s in scene.shapes if s.layer != WALL]
-    with svg.styled_on_paper():
-        figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
-        axes = figure.add_subplot()
-        shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
-        shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
-        axes.add_collection(PatchCollection(
-            [Circle((s.x_m, s.y_m), s.radius_m) for s in scene.spawns], facecolor="none", edgecolor=paint(svg.GREY),
-            linestyle=(0, (2, 2)), linewidth=0.7))
-        for r in robots:
-            _robot(axes, r, kinds.get(r.kind, paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
-        markers = _marks(axes, scene.marks, paint)
-        for m in scene.marks:
-            done = "" if m.done_by is None else f"\n{m.done_by}, {m.done_at_s:.1f} s"
-            axes.annotate(f"{m.label}{done}", (m.x_m, m.y_m), (0, -7), textcoords="offset points",
-                          ha="center", va="top", fontsize=7, color=paint(svg.INK), zorder=5,
-                          bbox={"facecolor": paint(svg.PAPER), "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
-        axes.set_aspect("equal", adjustable="box")
-        axes.grid(visible=False)
-        edges_m = (-size_m / 2 - 0.2, size_m / 2 + 0.2)
-        axes.set(xlim=edges_m, ylim=edges_m, xlabel="x, m", ylabel="y, m",
-                 title=f"{scene.scenario}, seed {scene.seed}, at {scene.time_s:.0f} s")
-        handles = _legend_of_marks(markers, scene.done, paint)
-        handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
-                    for kind, colour in kinds.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
-        figure.savefig(path, dpi=140, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
+    axes = figure.add_subplot()
+    shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
+    shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
+    axes.add_collection(PatchCollection(
+        [Circle((s.x_m, s.y_m), s.radius_m) for s in scene.spawns], facecolor="none", edgecolor=paint(svg.GREY),
+        linestyle=(0, (2, 2)), linewidth=0.7))
+    for r in robots:
+        _robot(axes, r, kinds.get(r.kind, paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
+    markers = _marks(axes, scene.marks, paint)
+    for m in scene.marks:
+        done = "" if m.done_by is None else f"\n{m.done_by}, {m.done_at_s:.1f} s"
+        axes.annotate(f"{m.label}{done}", (m.x_m, m.y_m), (0, -7), textcoords="offset points",
+                      ha="center", va="top", fontsize=7, color=paint(svg.INK), zorder=5,
+                      bbox={"facecolor": paint(svg.PAPER), "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
+    axes.set_aspect("equal", adjustable="box")
+    axes.grid(visible=False)
+    edges_m = (-size_m / 2 - 0.2, size_m / 2 + 0.2)
+    axes.set(xlim=edges_m, ylim=edges_m, xlabel="x, m", ylabel="y, m",
+             title=f"{scene.scenario}, seed {scene.seed}, at {scene.time_s:.0f} s")
+    handles = _legend_of_marks(markers, scene.done, paint)
+    handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
+                for kind, colour in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
+    return figure
 
 
 def dead(run: Run) -> set[str]:

@@ -1,0 +1,158 @@
+"""Scenarios as learning environments: PettingZoo's own tests, rewards, seeds, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pettingzoo", reason="pip install 'swarm-edge-runtime[gym]'")
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+from sim_worlds import parallel_env, scenarios
+from sim_worlds.multi_agent import WorldEnv
+from swarm.core.protocol.world import Report
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import RobotSpec
+
+EACH = pytest.mark.parametrize("name", scenarios.available())
+FORWARD = np.array([1.0, 0.0], np.float32)
+
+
+@pytest.fixture
+def patrol() -> Iterator[WorldEnv]:
+    env = parallel_env("patrol", duration_s=0.5)
+    env.reset(seed=3)
+    yield env
+    env.close()
+
+
+@EACH
+def test_pettingzoos_own_tests_pass(name: str) -> None:
+    env = parallel_env(name, duration_s=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parallel_api_test(env, num_cycles=30)
+    parallel_seed_test(lambda: parallel_env(name, duration_s=1.0), num_cycles=15)
+    env.close()
+
+
+@pytest.mark.long
+@EACH
+def test_a_thousand_random_steps_end_without_an_exception(name: str) -> None:
+    env = parallel_env(name, duration_s=30.0)
+    env.reset(seed=1)
+    for agent in env.possible_agents:
+        env.action_space(agent).seed(1)
+    for _ in range(1000):
+        if not env.agents:
+            env.reset()
+        observed, rewards, *_ = env.step({a: env.action_space(a).sample() for a in env.agents})
+        assert all(env.observation_space(a).contains(seen) for a, seen in observed.items())
+        assert np.isfinite(list(rewards.values())).all()
+    env.close()
+
+
+def test_an_action_of_one_is_the_top_speed_and_an_episode_ends_after_its_duration(patrol: WorldEnv) -> None:
+    ended = []
+    for _ in range(5):
+        observed, _, terminated, truncated, _ = patrol.step({"rover_0": FORWARD})
+        ended.append(truncated["rover_0"])
+        assert terminated == {"rover_0": False, "rover_1": False}
+    assert ended == [False, False, False, False, True]
+    assert observed["rover_0"]["speeds"][0] == pytest.approx(0.46 * 0.97, rel=0.05)      # 0.5 s at 0.9 m/s2
+    assert observed["rover_1"]["speeds"][0] == 0.0
+    assert patrol.agents == []
+    assert patrol.world.time_s == pytest.approx(0.5)
+
+
+def test_the_reward_is_the_gain_of_the_headline(patrol: WorldEnv) -> None:
+    at = patrol.world.scene().robots[0]
+    here = Report(kind="corner", values={"x_m": at.x_m, "y_m": at.y_m})
+    away = Report(kind="corner", values={"x_m": 99.0, "y_m": 0.0})
+    assert (patrol.report("rover_0", here), patrol.report("rover_1", away)) == ("reached", "wrong")
+    assert patrol.step({})[1] == {"rover_0": 0.5, "rover_1": 0.5}        # one visit, two robots
+    assert patrol.step({})[1] == {"rover_0": 0.0, "rover_1": 0.0}
+
+
+def test_a_reward_of_ones_own_is_given_the_agent_and_both_missions() -> None:
+    env = parallel_env("patrol", reward=lambda agent, before, after: len(agent) + (before is not after))
+    env.reset(seed=1)
+    assert env.step({})[1] == {"rover_0": 8.0, "rover_1": 8.0}
+    env.close()
+
+
+def starts(env: WorldEnv, *seeds: int | None) -> list[int]:
+    return [env.reset(seed=seed)[1]["rover_0"]["seed"] for seed in seeds]
+
+
+def test_later_worlds_follow_from_the_seed() -> None:
+    one, other = (parallel_env("patrol", seed=7) for _ in range(2))
+    drawn = starts(one, None, None, None)
+    assert drawn[0] == 7
+    assert len(set(drawn)) == 3
+    assert starts(other, 5, 7, None, None)[1:] == drawn
+    one.close()
+    other.close()
+
+
+def test_observations_have_scans_and_true_boxes_where_they_are_asked_for() -> None:
+    env = parallel_env("search_rescue", boxes=4)
+    observed, _ = env.reset(seed=2)
+    assert observed["rover_0"]["scan"].shape == (64,)
+    assert observed["rover_0"]["boxes"].shape == (4, 5)
+    boxes = env.world.view("rover_0").boxes()
+    assert (observed["rover_0"]["boxes"][:, 0] > 0).sum() == min(4, len(boxes))
+    env.close()
+
+
+def test_noisy_scans_stay_in_their_space() -> None:
+    fleet = [RobotSpec(name="rover_0", kind="rover", physics="kinematic", sensors="noisy")]
+    env = parallel_env("search_rescue", robots=fleet)
+    for seed in range(3):
+        observed, _ = env.reset(seed=seed)
+        assert env.observation_space("rover_0").contains(observed["rover_0"])
+    env.close()
+
+
+def test_a_picture_shows_where_the_robots_are(patrol: WorldEnv) -> None:
+    assert patrol.render() is None
+    patrol.render_mode = "rgb_array"
+    first = patrol.render()
+    for _ in range(4):
+        patrol.step({"rover_0": FORWARD})
+    later = patrol.render()
+    assert first is not None
+    assert later is not None
+    assert first.dtype == np.uint8
+    assert first.shape == later.shape
+    assert first.shape[2] == 3
+    assert (first != later).any()
+
+
+@pytest.mark.parametrize("wrong", [
+    {"robots": 0}, {"robots": 100_000}, {"seed": -1}, {"duration_s": float("nan")}, {"period_s": 0.0},
+    {"render_mode": "human"}, {"boxes": -1}, {"physics": "magic"}, {"robots": []}, {"name": "nowhere"}], ids=str)
+def test_what_makes_no_world_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parallel_env(**{"name": "patrol", **wrong})
+
+
+@pytest.mark.parametrize("action", [[0.0], [0.0, float("nan")], [[0.0, 0.0]]], ids=str)
+def test_an_action_that_is_none_is_refused(patrol: WorldEnv, action: list[object]) -> None:
+    with pytest.raises(BadInput, match="two finite numbers"):
+        patrol.step({"rover_0": np.array(action)})
+    with pytest.raises(BadInput, match="nobody"):
+        patrol.step({"nobody": FORWARD})
+    with pytest.raises(BadInput, match="no agent 'nobody'"):
+        patrol.report("nobody", Report(kind="corner", values={}))
+
+
+def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sim_worlds.multi_agent")
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(BadInput, match=r"gymnasium is not installed; pip install 'swarm-edge-runtime\[gym\]'$"):
+        parallel_env("patrol")
