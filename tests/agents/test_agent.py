@@ -160,7 +160,7 @@ def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     stage.up()
     request = stage.first_request().request
     span = stage.wait("launcher", msg.Ended).span
-    assert (span.request, span.ending, span.ran_on, span.variant) == (request, "completed", "rover", "student_int8")
+    assert (span.request, span.ending, span.ran_on, span.variant) == (request, "completed", "rover", "int8")
     assert 0 < span.captured_ns <= span.submitted_ns <= span.started_ns < span.finished_ns <= span.ended_ns
     stage.wait("world", msg.Acted)
     stage.send(stage.launcher, msg.Drain())

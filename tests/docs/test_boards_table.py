@@ -11,7 +11,7 @@ from swarm.launcher.load import load_boards
 from tests.docs.folder import HOUSE
 
 BOARDS = load_boards(HOUSE / "launch" / "boards.yaml")
-COLUMNS = [("detector", "int8"), ("detector", "student_int8"), ("segmenter", "int8"), ("segmenter", "small_int8")]
+COLUMNS = [("detector", "int8"), ("detector", "student_int8"), ("segmenter", "int8"), ("segmenter", "student_int8")]
 ROW = re.compile(r"^\| `(\w+)` \|[^|]+\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]+)\| (\d+) \|", re.MULTILINE)
 ROWS = ROW.findall((HOUSE / "docs" / "boards.md").read_text())
 

@@ -75,4 +75,4 @@ def test_the_load_is_that_of_the_variants_that_may_run(tmp_path: Path, monkeypat
         launches.warnings(resolved(tmp_path, *words))
     variants = store.load_card("detector").variants
     assert [run_s["detector"] * 1e3 for run_s in seen] == pytest.approx(
-        [variants[key].run_time.p50_ms for key in ("student_int8", "fp32")], rel=0.05)       # one form or the other
+        [variants[key].run_time.p50_ms for key in ("int8", "fp32")], rel=0.05)       # one form or the other
