@@ -80,7 +80,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         self._scenario, self._frames, self._boxes, self._reward = scenarios.load(name), frames, boxes, reward
         self.render_mode, self._duration_s, self._first_seed = render_mode, duration_s, _checked(seed)
         self._draw: np.random.Generator | None = None        # of the seeds of later worlds
-        self._world: World = self.world_of(seed)        # its spaces are those of all
+        self._world: World = self.world_of(self._first_seed)         # its spaces are those of all
         self._steps = max(1, round(period_s / self._world.dt_s))     # of the world in one of ours
         self._period_s = self._steps * self._world.dt_s
         self.metadata: dict[str, Any] = {
@@ -208,8 +208,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
             parts["frame"] = seen.frame
         if self._boxes:
             rows = np.zeros((self._boxes, BOX_VALUES), np.float32)
-            nearest = sorted(self._world.view(name).boxes(), key=lambda box: box.y0_px - box.y1_px)[:self._boxes]
-            for row, box in zip(rows, nearest, strict=False):
+            tallest = sorted(self._world.view(name).boxes(), key=lambda box: box.y0_px - box.y1_px)[:self._boxes]
+            for row, box in zip(rows, tallest, strict=False):
                 row[:] = box.label + 1, box.x0_px, box.y0_px, box.x1_px, box.y1_px
             parts["boxes"] = rows
         return parts
