@@ -87,7 +87,8 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         raise _blamed(error, where, options) from None
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}
     return Resolved(
-        launch=msgspec.structs.replace(launch, boards=used), behaviour=known.behaviour(launch.scenario),
+        launch=msgspec.structs.replace(launch, boards=used),
+        behaviour=launch.behaviour or known.behaviour(launch.scenario),
         kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
         ray=options.ray)
 

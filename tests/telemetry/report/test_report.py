@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from swarm.core.settings.errors import BadInput
@@ -103,6 +104,18 @@ def test_forecasts_stand_beside_what_was_observed(runs: tuple[Path, Path]) -> No
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
     fakes.write_run(tmp_path, fakes.launch(duration_s=3, streams=fakes.launch().streams[:1]))
     assert write_report(tmp_path).read_text() == write_report(tmp_path).read_text()
+
+
+def test_another_behaviour_and_perception_than_the_usual_ones_are_told(tmp_path: Path) -> None:
+    of = fakes.launch(duration_s=3, streams=fakes.launch().streams[:1], clock="virtual")
+    fakes.write_run(tmp_path / "usual", of)
+    usual = without_charts(tmp_path / "usual")
+    assert "Behaviour patrol" not in usual
+    assert "Perception" not in usual
+    fakes.write_run(tmp_path / "other", msgspec.structs.replace(of, behaviour="patrol", perception="perfect"))
+    other = without_charts(tmp_path / "other")
+    assert "Behaviour patrol: the launch file names it." in other
+    assert "Perception perfect: models found everything, exactly, and nothing false." in other
 
 
 def test_shaped_links_are_told_as_a_model_and_no_packets(tmp_path: Path) -> None:
