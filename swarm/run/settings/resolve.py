@@ -121,7 +121,7 @@ def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
     dotted = ".".join(filter(None, (dotted.replace(": ", "."), unknown[1] if unknown else "")))
     for assignment in options.assignments:
         target = assignment.partition("=")[0]
-        if f"{target}.".startswith(f"{dotted}.") or f"{dotted}.".startswith(f"{target}."):
+        if overrides.is_in(target, dotted):
             return BadInput(f"--set {assignment}" + (f": {key}" if key else ""), error.what, error.want)
     return error
 

@@ -59,6 +59,12 @@ def test_a_named_behaviour_that_is_the_scenarios_own_changes_nothing_and_another
         assert not set(ids(folder, set={**here, key: value})) & set(before)
 
 
+def test_each_fleet_at_once_is_the_same_as_one_after_the_other(folder: Path) -> None:
+    here = {**TINY, LINK: "slow.csv"}
+    apart = ids(folder, set={**here, "fleet.0.physics": "dynamic", "fleet.1.physics": "dynamic"})
+    assert ids(folder, set={**here, "fleet.*.physics": "dynamic"}) == apart
+
+
 def test_what_is_looked_at_changes_nothing(folder: Path) -> None:
     before = ids(folder)
     launch = folder / "own.yaml"

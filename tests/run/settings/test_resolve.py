@@ -19,6 +19,7 @@ from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.launcher import find
 from swarm.launcher.load import load_launch
+from swarm.run.settings import overrides
 from swarm.run.settings.overrides import shares
 from swarm.run.settings.process_specs import camera_hz, process_specs
 from swarm.run.settings.resolve import Options, Resolved, dry_run
@@ -128,6 +129,10 @@ BAD_SETS = [
     ("boards.slow={speed: {fp32: 0.1}, power_w: 1, source: x}", "boards.slow.speed.int8: it is missing"),
     ("streams.7.rate_hz=1", "'7' is no place in a list of 2"),
     ("seed.x=1", "which has no parts"),
+    ("fleet.*.physics=magic", "fleet[0].physics: 'magic' is not a choice; one of dynamic, kinematic"),
+    ("fleet.*.phys=kinematic", "fleet[0]: unknown key 'phys'"),
+    ("faults.*.at_s=3", "* in a list of 0; a list with entries"),
+    ("boards.*.speed=3", "boards.*.speed=3: * in a list of 0; a list with entries"),
     ("seed", "not an assignment"),
     ("=1", "not an assignment"),
     ("fleet={", "--set fleet={: line 1: expected "),
@@ -236,6 +241,21 @@ def test_a_behaviour_that_needs_a_sensor_which_the_robots_lack_is_refused_before
 
 def test_a_behaviour_is_named_in_real_time_too(tmp_path: Path) -> None:
     assert resolved(tmp_path, clock="real", assignments=["behaviour=patrol"]).behaviour == "patrol"
+
+
+def test_a_star_is_each_entry_of_a_list(tmp_path: Path) -> None:
+    run = resolved(tmp_path, assignments=["fleet.*.physics=dynamic", "fleet.0.physics=kinematic",
+                                          "streams.*.on=[rover]", "streams.0.on.1=carrier"])
+    assert [fleet.physics for fleet in run.launch.fleet] == ["kinematic", "dynamic"]
+    assert [stream.on for stream in run.launch.streams] == [["rover", "carrier"], ["rover"]]     # each has its own list
+
+
+@pytest.mark.parametrize(("path", "other", "inside"), [
+    ("a", "a.b", True), ("a.b", "a", True), ("a.b", "a.b", True), ("a", "ab", False), ("a.*.c", "a.12.c", True),
+    ("a.*.c", "a.12", True), ("a.*.c", "a.12.d", False), ("a.*", "a.b", False), ("a.1", "a.10", False),
+    ("", "a", False)])
+def test_a_path_is_in_another_one_by_whole_keys(path: str, other: str, inside: bool) -> None:
+    assert overrides.is_in(path, other) == overrides.is_in(other, path) == inside
 
 
 def test_a_list_may_grow_by_assignments(tmp_path: Path) -> None:
