@@ -111,8 +111,8 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
 
 def _names(run: Run, others: Sequence[Run]) -> list[str]:
     """A distinct name for each run."""
-    return labels([{"policy": r.summary.policy or r.manifest.launch.policy or "run", "seed": number(_seed(r), "")}
-                   for r in (run, *others)])
+    return labels([{"policy": r.summary.policy or r.manifest.launch.policy or "run", "seed": number(_seed(r), ""),
+                    "behaviour": r.summary.behaviour, "perception": r.summary.perception} for r in (run, *others)])
 
 
 def _seed(run: Run) -> int:

@@ -211,3 +211,6 @@ def test_small_and_near_whole_shares_are_not_rounded_away() -> None:
         "100.0 %", "99.9 %", "50.0 %", "< 0.1 %", "0.0 %", "-"]
     assert [percent(0.0, of=0), percent(0.0, of=3), percent(float("nan"))] == ["-", "0.0 %", "-"]
     assert labels([{"policy": "a", "seed": 1}, {"policy": "a", "seed": 2}]) == ["a seed 1", "a seed 2"]
+    assert labels([{"policy": "a", "perception": "model", "behaviour": ""}, {"policy": "a", "perception": "halved"},
+                   {"policy": "a", "behaviour": "patrol", "perception": "perfect"}]) == [
+                       "a", "a, perception halved", "a, patrol, perception perfect"]
