@@ -15,10 +15,11 @@ MOST = 40                            # comparisons, and errors
 
 def as_text(results: Results, figures: dict[str, Any]) -> str:
     """Comparisons, counts, and what a reader must know."""
-    shown_rows = results.comparisons[:MOST]
+    every = results.every_comparison
+    shown_rows = every[:MOST]
     lines = [text_table(HEAD, [_row(one) for one in shown_rows]).rstrip()] if shown_rows else []
-    if len(results.comparisons) > MOST:
-        lines.append(f"and {len(results.comparisons) - MOST} more comparisons: see {figures['folder']}")
+    if len(every) > MOST:
+        lines.append(f"and {len(every) - MOST} more comparisons: see {figures['folder']}")
     not_run = f", {figures['not_run']} not run" * bool(figures["not_run"])
     lines.append(f"{figures['points']} points, {figures['valid']} valid, {figures['failed']} failed{not_run}; "
                  f"{figures['flown']} runs in {figures['took_s']:.0f} s")

@@ -12,7 +12,7 @@ import msgspec
 from swarm import settings_files
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
-from swarm.experiments.design import analysis, points
+from swarm.experiments.design import analysis, contrasts, points
 from swarm.experiments.design.figures import is_cut, value_of
 from swarm.experiments.design.points import Combination
 from swarm.experiments.design.rows import NOT_RUN, PointRow, Results, is_name
@@ -42,6 +42,7 @@ class Experiment:
         self.compared = points.compared_axis(self.file, where)
         self.arms = points.arms_of(self.file, self.combinations, where)
         self.axes = points.axes_of(self.file)
+        self.contrasts = contrasts.contrasts(self.file, self.combinations, where)
         self.launches = Launches(self.file, path)
         self._combination_of: dict[str, Combination] = {}
 
@@ -51,7 +52,10 @@ class Experiment:
         if self.file.first_seed > MOST_FIRST_SEED:
             raise BadInput(f"{self.path}: first_seed", str(self.file.first_seed), f"at most {MOST_FIRST_SEED}")
         self.launches.check(self.combinations, told)
-        _ = self.keys, self.clock                    # they raise for what makes no sense
+        _ = self.keys                                # it raises for what makes no sense
+        if self.clock == "real" and self.file.also:
+            raise BadInput(f"{self.path}: also", "in real time runs that differ in another axis than the compared one "
+                           "do not lie close together", "clock: virtual, or an experiment for each axis")
 
     @property
     def seeds(self) -> list[int]:
@@ -105,9 +109,10 @@ class Experiment:
         """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
         cells = {points.cell_key(one.cell) for one in self.combinations}
         arms = sum(not points.is_control(arm) for arm in self.arms)
-        family = len(cells) * (arms - 1) * len(self.file.metrics)
+        compared = [len(cells) * (arms - 1), *(contrasts.size(one, self.combinations) for one in self.contrasts)]
+        family = max(compared) * len(self.file.metrics)
         least = analysis.least_seeds(family)
-        if not self.compared or family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
+        if family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
             return ""
         seeds = count(self.file.seeds, "seed")
         if self.file.seeds < analysis.least_seeds(1):
@@ -182,7 +187,8 @@ class Experiment:
             name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
             cut=[metric for metric, key in self.keys.items() if is_cut(key)],
             clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
-            comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
+            comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules),
+            also=contrasts.comparisons(rows, self.compared, self.contrasts, self.file.metrics, rules))
 
     def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,

@@ -32,6 +32,11 @@ class KnownOnce(Installed):
             super().check_fleet(scenario, robots, seed)
             self._checked.add(key)
 
+    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+        if (key := (behaviour, scenario, repr(robots), seed)) not in self._checked:
+            super().check_behaviour(behaviour, scenario, robots, seed)
+            self._checked.add(key)
+
     def check_models(self, agent: AgentFile) -> Collection[str]:
         streams = [(stream.model, stream.source, stream.priority) for stream in agent.streams]
         key = repr((streams, agent.load, agent.variants, agent.board, agent.board_name, agent.models, agent.policy))

@@ -205,6 +205,6 @@ def _figures(results: Results, store: Store, coordinator: Coordinator, flown: in
         "points": len(rows), "valid": sum(row.valid for row in rows),
         "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),
         "flown": flown, "repeated": coordinator.sweep.repeated(), "invalid_by": dict(reasons.most_common()),
-        "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.comparisons),
+        "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.every_comparison),
         "warmup_s": warmup.spans(rows), "notes": results.notes, "folder": str(store.path)}
 

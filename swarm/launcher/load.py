@@ -45,6 +45,14 @@ class Installed:
         """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
         scenarios.load(scenario).build(robots, seed, render=False).close()
 
+    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+        """Makes the behaviour of a robot of each kind. Raises: BadInput, also for an error in a plug-in."""
+        make, team = behaviours.load(behaviour), [robot.name for robot in robots]
+        with (scenarios.load(scenario).build(robots, seed, render=False) as world,
+              plugins.blamed(f"{behaviours.__name__}.{behaviour}")):
+            for robot in {robot.kind: robot.name for robot in robots}.values():
+                make(robot, team, seed, world.sensors(robot))
+
     def takes_spawns(self, scenario: str) -> bool:
         return hasattr(scenarios.load(scenario), "check_spawn")
 

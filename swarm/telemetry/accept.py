@@ -15,6 +15,8 @@ import msgspec
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry.summary_types import JudgedRule, StreamFigures, Summary
 
+HEADLINE = "mission.headline"
+"""In `summary.json` the name of the scenario's main measure; where a number is asked for, the value of that measure."""
 OPS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
 }
@@ -78,10 +80,10 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
 
 def resolved_key(key: str, streams: list[str], measures: list[str], where: str) -> str:
     """The full dotted key: the key itself, or the key of this short name."""
-    keys = [*KEYS, *(f"mission.{name}" for name in measures)]
+    keys = [*KEYS, *([HEADLINE] if measures else []), *(f"mission.{name}" for name in measures)]
     if key in keys or re.fullmatch(r"requests\.failed_by\.\w+", key):
         return key
-    by_leaf = {name: f"mission.{name}" for name in measures} | SHORT
+    by_leaf = {HEADLINE.rpartition(".")[2]: HEADLINE} | {name: f"mission.{name}" for name in measures} | SHORT
     if key in by_leaf:
         return by_leaf[key]
     if key.startswith("streams."):
@@ -128,4 +130,4 @@ def value_at(summary: Mapping[str, Any], path: str) -> Any:
         if not isinstance(value, Mapping) or part not in value:
             return 0 if path.startswith("requests.failed_by.") else None
         value = value[part]
-    return value
+    return value_at(summary, f"mission.{value}") if path == HEADLINE else value

@@ -297,6 +297,8 @@ class Summary(msgspec.Struct, kw_only=True):
     clock: str                       # `real` or `virtual`
     network: str                     # `loopback`; `shaped`: a model of `links` delays messages, no packets
     policy: str                      # policy that placed the streams
+    behaviour: str = ""              # of the robots, if the launch file names one; empty: the scenario's
+    perception: str = "model"        # of virtual time: `perfect`, `model` or `halved`
     robots: int                      # number of robots
     duration_s: float                # planned duration of the streams
     ran_s: float                     # actual duration of the streams

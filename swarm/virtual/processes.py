@@ -13,6 +13,7 @@ from sim_worlds.world_server import WorldServer
 from swarm.core.policy import policies
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.ports import Host
+from swarm.core.settings.launch_file import Quality
 from swarm.core.settings.links import fleet_of
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.core.units import ns
@@ -45,15 +46,16 @@ class NoFiles:
 class VirtualProcesses:
     """The port `Processes`. ended: called with the event when a process has ended.
 
-    solver: makes the planner's, from its process and its file.
+    solver: makes the planner's, from its process and its file. quality: of what models find.
     """
 
     def __init__(
         self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None], *,
-        solver: Callable[[VirtualProcess, PlannerFile], Solver] = VirtualSolver,
+        solver: Callable[[VirtualProcess, PlannerFile], Solver] = VirtualSolver, quality: Quality = "model",
     ) -> None:
         self._timeline, self._network, self._on_ended = timeline, network, ended
         self._solver = solver
+        self._quality: Quality = quality
         self._specs: dict[str, ProcessSpec] = {}
         self._present: dict[str, VirtualProcess] = {}        # the newest of each name
         self._launcher: VirtualProcess | None = None
@@ -135,7 +137,7 @@ class VirtualProcesses:
                 policy = Planner(host, settings, self._solver(process, settings), None, foresight)
             case AgentFile() as settings:
                 offer = self._offer(settings)
-                perception = Perception(offer, self._views, settings.seed)
+                perception = Perception(offer, self._views, settings.seed, self._quality)
                 runner = VirtualRunner(process, process, offer, settings.seed, perception.made)
                 policy = Robot(settings, host, runner, AT_ONCE, offer, NoFiles())
         self.policies[spec.name] = policy

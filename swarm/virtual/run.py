@@ -41,7 +41,8 @@ class VirtualRun:
         self.timeline = Timeline(shuffle, late_ns)
         links = Links(launch.links, resolved.traces, launch.seed)
         self.network = Network(self.timeline, links.one_way)
-        self.processes = VirtualProcesses(self.timeline, self.network, self._ended, solver=solver)
+        self.processes = VirtualProcesses(
+            self.timeline, self.network, self._ended, solver=solver, quality=launch.perception)
         swarm = f"{launch.scenario}-virtual"
         self.launcher, host = self.processes.launcher(NAME, swarm)
         faults = faults_of(launch)

@@ -66,3 +66,12 @@ def test_what_a_plug_in_lacks_is_told_in_one_line(folder: Path) -> None:
     wrong = swarm(folder, "launch", "plugins/meadow.yaml", "--set", "accept.mission.coverage=>= 1", "--dry-run")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "no such key in summary.json" in wrong.stderr
+    wrong = swarm(folder, "launch", "plugins/meadow.yaml", "--set", "behaviour=pickr", "--dry-run")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("swarm: --set behaviour=pickr: behaviour: no behaviour is called 'pickr'; did you "
+                                   "mean 'picker'? known: ")
+    assert wrong.stderr.count("\n") == 1
+    (folder / "plugins" / "behaviours" / "broken.py").write_text("def broken(robot, team, seed, sensors):\n    1 / 0\n")
+    wrong = swarm(folder, "launch", "plugins/meadow.yaml", "--set", "behaviour=broken", "--dry-run")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "plugins/behaviours/broken.py: line 2: ZeroDivisionError: division by zero" in wrong.stderr

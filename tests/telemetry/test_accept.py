@@ -31,6 +31,18 @@ def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
     assert [j.holds for j in judge({key: rule}, SUMMARY)] == [holds]
 
 
+def test_the_headline_is_the_measure_that_the_mission_names() -> None:
+    of = {**SUMMARY, "mission": {"headline": "auc", "auc": 0.25, "found": 3}, "measures": {"auc": {}, "found": {}}}
+    for key in ("mission.headline", "headline"):
+        check_accept({key: "== 0.25"}, [], ["auc", "found"])
+        rule, = judge({key: "== 0.25"}, of)
+        assert (rule.key, rule.value, rule.holds) == ("mission.headline", 0.25, True)
+    assert judge({"mission.headline": ">= 0"}, {**of, "mission": {}})[0].value is None
+    assert judge({"mission.headline": ">= 0"}, {**of, "mission": {"headline": "lost"}})[0].value is None
+    with pytest.raises(BadInput, match="no such key"):
+        check_accept({"mission.headline": "> 0"}, [], [])    # a scenario without measures
+
+
 @pytest.mark.parametrize(("accept", "says"), [
     ({"on_time": ">= 0.9"}, "did you mean on_time_ratio"),
     ({"requests": "== 0"}, "did you mean preempted.requests or batched.requests"),

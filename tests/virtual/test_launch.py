@@ -44,6 +44,17 @@ def test_a_run_is_whole_and_loses_nothing(tmp_path: Path) -> None:
     assert "planned" in (tmp_path / "out" / "logs" / "planner.log").read_text()
 
 
+def test_the_behaviour_and_the_perception_of_the_launch_file_fly_and_are_recorded(tmp_path: Path) -> None:
+    """Robots on patrol report corners, of which the search knows nothing."""
+    summary = summary_of(tmp_path / "out", behaviour="patrol", perception="perfect", duration_s=6.0)
+    assert (summary["behaviour"], summary["perception"]) == ("patrol", "perfect")
+    launch = json.loads((tmp_path / "out" / "manifest.json").read_text())["launch"]
+    assert (launch["behaviour"], launch["perception"]) == ("patrol", "perfect")
+    judged = [event["detail"] for event in events(tmp_path / "out") if event["what"] == "judged"]
+    assert {(of["kind"], of["verdict"]) for of in judged} == {("corner", "wrong")}
+    assert summary["mission"]["found"] == 0
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

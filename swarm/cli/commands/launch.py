@@ -129,7 +129,7 @@ def told(line: str) -> None:
 
 def _result(summary: dict[str, Any], report: Path | None) -> str:
     """The result of a run as text for people."""
-    from swarm.telemetry.figures.remarks import remarks
+    from swarm.telemetry.figures.remarks import remarks, settings
     from swarm.telemetry.report.side_by_side import table
 
     lines = [table([summary]).rstrip()]
@@ -138,7 +138,7 @@ def _result(summary: dict[str, Any], report: Path | None) -> str:
     begun = [fault for fault in summary["faults"] if fault["verdict"] is not None]
     if begun:
         lines.append(f"faults: {len(begun)} began; {_recovered(begun)}")
-    lines += remarks(summary)
+    lines += [*remarks(summary), *settings(summary)]
     if state_hash := summary.get("state_hash"):      # older versions wrote none
         lines.append(f"virtual time: run times and results were drawn, no model ran; state hash {state_hash}")
     if summary["unwritten"]:

@@ -60,6 +60,7 @@ class ExperimentFile(Strict, frozen=True, kw_only=True):
     first_seed: Seed = 1             # the others follow it
     metrics: Annotated[dict[str, Better], Meta(min_length=1, max_length=100)]    # key of summary.json -> what is better
     compare: Compare | None = None   # null: by `policy` if it is varied, else nothing is compared
+    also: Annotated[list[Compare], Meta(max_length=20)] = [] # further axes that are compared, over the same runs
     control: bool = False            # an A/A control: the compared value is run twice, and compared with itself
     repeats: Annotated[int, Meta(ge=0, le=20)] = 2   # of a block with an invalid run
     stop_when: StopWhen | None = None

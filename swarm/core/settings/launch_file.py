@@ -88,6 +88,9 @@ class PlannerSpec(Strict, frozen=True, kw_only=True):
     standby: bool = False            # a second planner, which leads when the first one does not
 
 
+Quality = Literal["perfect", "model", "halved"]
+"""Of the results of models in virtual time: the truth; with the errors of the models' cards; with half the recall."""
+
 Variants = dict[str, Annotated[list[str], Meta(min_length=1)]]
 """By model, the variants that may run: what a mission was approved with, and nothing else."""
 
@@ -105,6 +108,8 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     clock: Literal["real", "virtual"] = "real"       # virtual: all in one process, as fast as it goes, repeatable
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
+    behaviour: str = ""              # of the robots; empty: the scenario's
+    perception: Quality = "model"    # in virtual time: the truth, as models see, or with half the recall
     policy: str = "planner"          # the policy that places the streams
     planner: PlannerSpec = PlannerSpec()     # its times, if the policy has one
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`

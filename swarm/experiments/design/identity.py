@@ -17,7 +17,7 @@ from swarm.run.settings.resolve import Resolved
 
 FORMAT = 1                           # of what is hashed
 DIGITS = 32
-HARMLESS = ("accept", "seed")        # keys of a launch file that change no figure, or come later
+HARMLESS = ("accept", "behaviour", "seed")       # keys of a launch file that change no figure, or come beside it
 
 
 def identity(

@@ -153,11 +153,17 @@ def _arms(file: ExperimentFile, made: Sequence[Cell], compared: str, where: str)
     if not compared:
         return []
     arms = list(dict.fromkeys(shown(values[compared]) for values in made))
-    if file.compare is None or file.compare.to is None:
+    to = file.compare.to if file.compare is not None else None
+    return first_to(to, arms, compared, f"{where}: compare.to")
+
+
+def first_to(to: Any, arms: list[str], axis: str, where: str) -> list[str]:
+    """The values of an axis, that one first with which others are compared: `to`, or none. Raises: BadInput."""
+    if to is None:
         return arms
-    base = shown(file.compare.to)
+    base = shown(to)
     if base not in arms:
-        raise BadInput(f"{where}: compare.to", f"{base!r} is no value of {compared}", f"one of {', '.join(arms)}")
+        raise BadInput(where, f"{base!r} is no value of {axis}", f"one of {', '.join(arms)}")
     return [base, *(arm for arm in arms if arm != base)]
 
 

@@ -56,7 +56,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None         # arm - against: the pseudo-median over the seeds
     interval: tuple[float, float] | None     # of it, 95 %
     p: float | None                  # of the sign-flip test
-    p_adjusted: float | None         # over the family: all comparisons of the experiment
+    p_adjusted: float | None         # over the family: all comparisons of one axis
     ratio: float | None              # arm / against
     won: float | None                # share of the seeds in which the arm is better
     verdict: str                     # better, worse, no difference shown, too few seeds
@@ -74,10 +74,16 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     revision: str                    # of the code that ran the points
     rows: list[PointRow]             # ordered by cell, seed, arm
     comparisons: list[Comparison]
+    also: list[Comparison] = []      # of further axes, over the same runs
     again: str = ""                  # the command that repeats the experiment, from its folder
     notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision
     cut: list[str] = []              # metrics that leave out the warm-up of each run
     figures: list[FleetName] = []    # names of those that were drawn; they become paths
+
+    @property
+    def every_comparison(self) -> list[Comparison]:
+        """Of the compared axis, and of the further ones."""
+        return [*self.comparisons, *self.also]
 
     @property
     def figure_files(self) -> list[str]:

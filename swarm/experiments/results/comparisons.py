@@ -22,7 +22,7 @@ def columns(comparisons: Sequence[Comparison], axes: Sequence[str]) -> Columns:
     """All figures in full, one column each, for programs. axes: those of the cells."""
     of: dict[str, Callable[[Comparison], Any]] = {
         "metric": lambda c: c.metric, "better": lambda c: c.better,
-        **{axis: lambda c, axis=axis: shown(c.cell.get(axis)) for axis in axes},
+        **{axis: lambda c, axis=axis: shown(c.cell[axis]) if axis in c.cell else "" for axis in axes},
         "arm": lambda c: c.arm, "against": lambda c: c.against, "n": lambda c: c.n, "mean_arm": lambda c: c.mean_arm,
         "mean_against": lambda c: c.mean_against, "difference": lambda c: c.difference,
         "low": lambda c: c.interval and c.interval[0], "high": lambda c: c.interval and c.interval[1],
@@ -37,12 +37,17 @@ def cell_axes(results: Results) -> list[str]:
     return [axis for axis in results.axes if axis != results.compared]
 
 
+def fixed_axes(results: Results) -> list[str]:
+    """The names of all axes that one of the comparisons has in its cell."""
+    return results.axes if results.also else cell_axes(results)
+
+
 def readable(comparisons: Sequence[Comparison], axes: Sequence[str]) -> Table:
     """The comparisons for people: every figure in its unit, rounded by its interval; `-` where there is none."""
     head = ["metric", *map(label, axes), "arm", "against", "seeds", "mean", "mean against", "difference",
             "95 % interval", "p", "p adjusted", "won", "verdict"]
-    rows = [[label(c.metric), *(tick(c.cell.get(axis), axis) for axis in axes), c.arm, c.against, str(c.n),
-             *figures_of(c), p_text(c.p), p_text(c.p_adjusted),
+    rows = [[label(c.metric), *(tick(c.cell[axis], axis) if axis in c.cell else NONE for axis in axes), c.arm,
+             c.against, str(c.n), *figures_of(c), p_text(c.p), p_text(c.p_adjusted),
              NONE if c.won is None else f"{round(c.won * c.n)} of {c.n}", c.verdict] for c in comparisons]
     first = len(axes) + 3
     return Table(head, rows, range(first, first + 8))

@@ -17,7 +17,7 @@ from swarm.core.policy.plan import Placement
 from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.rows import Results
 from swarm.experiments.results import arrow, point_table, results_file
-from swarm.experiments.results.comparisons import cell_axes, columns
+from swarm.experiments.results.comparisons import columns, fixed_axes
 from swarm.telemetry.file_types import AgentPoint, EventRecord, LinkPoint, PlanRecord, SeriesRecord, StreamPoint
 from swarm.telemetry.recorder import is_run_folder
 
@@ -102,7 +102,7 @@ class ExperimentData:
 
     def comparisons(self) -> Table:
         """One row per comparison: metric, cell, arms, difference with its interval, p, verdict."""
-        made = columns(self.results.comparisons, cell_axes(self.results))
+        made = columns(self.results.every_comparison, fixed_axes(self.results))
         return _given(arrow.table(made), self.pandas)
 
     def requests(self) -> Any:

@@ -35,7 +35,7 @@ WORDS = (
         run is the unit, never the request."""),
     ("95 % interval", "It holds the true difference with 95 %, also at few seeds."),
     ("p", """The chance of differences as large as these if the arms were alike (exact sign-flip test). Adjusted: over
-        all comparisons of the experiment (Holm). A verdict needs an adjusted p below 0.05 and at least 6 seeds."""),
+        all comparisons of one axis (Holm). A verdict needs an adjusted p below 0.05 and at least 6 seeds."""),
     ("won", "Seeds in which the arm is ahead."),
     ("of all due", """A quantile over all frames that fell due: a frame without a result is infinitely late. `no
         result`: it lies beyond the last result. `-`: too few requests bear the figure."""),
@@ -58,8 +58,8 @@ def _templates() -> jinja2.Environment:
 
 def contents(results: Results) -> dict[str, Any]:
     """All that the page says, as plain data."""
-    axes = comparisons.cell_axes(results)
-    news = [one for one in results.comparisons if not is_control(one.arm)]
+    axes = comparisons.fixed_axes(results)
+    news = [one for one in results.every_comparison if not is_control(one.arm)]
     control = [one for one in results.comparisons if is_control(one.arm)]
     rows = results.rows
     bad = [row for row in rows if not row.valid]
@@ -86,9 +86,15 @@ def _subtitle(results: Results) -> str:
 def _question(results: Results) -> str:
     metrics = listed([f"{name_of(metric)} ({better} is better)" for metric, better in results.metrics.items()])
     base, *others = [arm for arm in results.arms if not is_control(arm)] or [""]
-    if not others:
+    asked = {results.compared: (base, others)} if others else {}
+    for one in results.also:
+        axis = next((axis for axis in results.axes if axis not in one.cell), "")
+        asked.setdefault(axis, (one.against, []))[1].append(one.arm)
+    if not asked:
         return f"Nothing is compared: the figures of each run are {metrics}."
-    return f"{name_of(results.compared).capitalize()}: {listed(others)} against {base}, in {metrics}."
+    told = "; ".join(f"{name_of(axis)}: {listed(list(dict.fromkeys(arms)))} against {base}"
+                     for axis, (base, arms) in asked.items())
+    return f"{told[:1].upper()}{told[1:]}, in {metrics}."
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

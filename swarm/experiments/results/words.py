@@ -27,7 +27,7 @@ SUFFIXES = {"ms": "ms", "us": "us", "s": "s", "hz": "Hz", "mbps": "Mbit/s", "byt
             "rad": "rad", "w": "W", "j": "J"}
 SUFFIX = re.compile(rf"_({'|'.join(SUFFIXES)})(?=_p\d+$|$)")
 SHARE = re.compile(r"(^|_)(ratio|share|loss)$")
-SILENT = ("after_warmup", "mission", "streams", "links")
+SILENT = ("after_warmup", "mission", "streams", "links", "*")
 """Parts of a key that a reader does without: the warm-up is told apart, and a name says the rest."""
 
 

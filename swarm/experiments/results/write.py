@@ -26,11 +26,11 @@ def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Pat
     check.check(figures, check.facts_of(results), results.name)
     results = msgspec.structs.replace(results, figures=[figure.name for figure in figures])
     _delete_others(folder, results)
-    table, axes = point_table.columns(results), comparisons.cell_axes(results)
-    readable = comparisons.readable(results.comparisons, axes)
+    table, axes = point_table.columns(results), comparisons.fixed_axes(results)
+    readable = comparisons.readable(results.every_comparison, axes)
     texts = {
         "points.csv": point_table.as_csv(table),
-        "comparisons.csv": point_table.as_csv(comparisons.columns(results.comparisons, axes)),
+        "comparisons.csv": point_table.as_csv(comparisons.columns(results.every_comparison, axes)),
         "comparisons.md": comparisons.markdown(readable), "comparisons.tex": comparisons.latex(readable),
     }
     made = [_whole(folder / results_file.NAME, lambda path: path.write_bytes(results_file.encoded(results))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.settings import rules
@@ -29,7 +29,9 @@ def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, 
     _streams(launch, where)
     check_link_names(launch, where)
     check_faults(launch, where)
-    _scenario(launch, known, where)
+    robots = _scenario(launch, known, where)
+    if launch.behaviour:
+        _behaviour(launch, robots, known, where)
     measures = known.measures(launch.scenario)
     check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
@@ -40,6 +42,9 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
     if launch.clock == "real":
         rules.in_real_time(launch.policy, f"{where}: policy")
         _airtimes(launch, where)
+        if launch.perception != "model":
+            raise BadInput(f"{where}: perception", f"{launch.perception}, but in real time the models run",
+                           "clock: virtual, or perception: model")
     if launch.clock == "virtual" and launch.record:
         raise BadInput(f"{where}: record", "virtual time draws no pictures, so there is nothing to record",
                        "record: false, or clock: real")
@@ -93,8 +98,8 @@ def _streams(launch: LaunchFile, where: str) -> None:
                 raise BadInput(at, f"{name!r} is there already", "each fleet once")
 
 
-def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
-    """The scenario exists and can hold this fleet, at the places that the file names."""
+def _scenario(launch: LaunchFile, known: Known, where: str) -> list[RobotSpec]:
+    """The scenario exists and can hold this fleet, at the places that the file names. Returns the robots."""
     scenario, kinds = launch.scenario, known.kinds()
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
@@ -114,6 +119,16 @@ def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
         known.check_fleet(scenario, robots, launch.seed)
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
+    return robots
+
+
+def _behaviour(launch: LaunchFile, robots: Sequence[RobotSpec], known: Known, where: str) -> None:
+    """The behaviour exists, and the robots have the sensors that it needs."""
+    rules.known(launch.behaviour, known.behaviours(), f"{where}: behaviour", "behaviour")
+    try:
+        known.check_behaviour(launch.behaviour, launch.scenario, robots, launch.seed)
+    except BadInput as error:
+        raise BadInput(f"{where}: behaviour", f"{error.where}: {error.what}", error.want) from None
 
 
 def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:

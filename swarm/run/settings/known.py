@@ -26,6 +26,10 @@ class Known(Protocol):
         """The behaviour of a scenario's robots."""
         ...
 
+    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+        """Raises: BadInput if a robot of the scenario cannot behave so, as it lacks a sensor."""
+        ...
+
     def measures(self, scenario: str) -> Collection[str]:
         """Names of what a scenario measures of the mission."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,39 +13,57 @@ from swarm.core.settings.errors import BadInput
 from swarm.core.settings.yaml_text import DEEPEST
 
 PLACE = re.compile("[0-9]{1,6}")     # in a list
+EACH = "*"                           # all places of a list
 
 
 def apply(raw: dict[str, Any], assignment: str) -> None:
-    """Carry out one `path.to.0.key=value` on plain data; values are YAML, lists may grow by one. Raises: BadInput."""
+    """Carry out one `path.to.0.key=value` on plain data. Raises: BadInput.
+
+    Values are YAML, lists may grow by one, and `*` stands for each entry of a list.
+    """
     where = f"--set {assignment}"
     path, equals, text = assignment.partition("=")
     rule = path.startswith("accept.")                # its keys have dots of their own, its values begin like no YAML
     keys = path.split(".", 1 if rule else -1)
     if not equals or not all(keys) or len(keys) > DEEPEST:
         raise BadInput(where, "not an assignment", "path.to.0.key=value")
-    value = text.strip("'\" ") if rule else yaml_text.parse(text, where)
-    at: Any = raw
-    for key, following in zip(keys, [*keys[1:], ""], strict=True):
-        last = following == ""
-        fresh: Any = value if last else [] if following.isdigit() else {}
-        if isinstance(at, list):
-            place = int(key) if PLACE.fullmatch(key) else len(at) + 1
-            if place > len(at):
-                raise BadInput(where, f"{validation.shown(key)} is no place in a list of {len(at)}", f"0 to {len(at)}")
+    _assign(raw, keys, text.strip("'\" ") if rule else yaml_text.parse(text, where), where)
+
+
+def is_in(path: str, other: str) -> bool:
+    """Whether one dotted path is the other one or leads to it; `*` is any place in a list."""
+    return all(a == b or (EACH in (a, b) and PLACE.fullmatch(a if b == EACH else b) is not None)
+               for a, b in zip(path.split("."), other.split("."), strict=False))
+
+
+def _assign(at: Any, keys: Sequence[str], value: Any, where: str) -> None:
+    """at: the list or the keys in which the first key is."""
+    key, *rest = keys
+    fresh: Any = value if not rest else [] if rest[0] == EACH or rest[0].isdigit() else {}
+    if isinstance(at, list):
+        if key == EACH and not at:
+            raise BadInput(where, f"{EACH} in a list of 0", "a list with entries")
+        place = int(key) if PLACE.fullmatch(key) else len(at) + 1
+        places = list(range(len(at))) if key == EACH else [place]
+        if places[-1] > len(at):
+            raise BadInput(where, f"{validation.shown(key)} is no place in a list of {len(at)}", f"0 to {len(at)}")
+        for place in places:
             if place == len(at):
                 at.append(fresh)
-            elif last:
-                at[place] = value
-            at = at[place]
-        elif isinstance(at, dict):
-            if last:
-                at[key] = value
-            elif at.get(key) is None:
-                at[key] = fresh
-            at = at[key]
-        else:
-            raise BadInput(where, f"{validation.shown(key)} is looked for in {validation.shown(at)}, which has no "
-                           "parts", "a path to a key that exists")
+            elif not rest:
+                at[place] = copy.deepcopy(value)
+            if rest:
+                _assign(at[place], rest, value, where)
+    elif isinstance(at, dict):
+        if not rest:
+            at[key] = copy.deepcopy(value)
+            return
+        if at.get(key) is None:
+            at[key] = fresh
+        _assign(at[key], rest, value, where)
+    else:
+        raise BadInput(where, f"{validation.shown(key)} is looked for in {validation.shown(at)}, which has no parts",
+                       "a path to a key that exists")
 
 
 def shares(counts: Sequence[int], total: int) -> list[int]:

@@ -87,7 +87,8 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         raise _blamed(error, where, options) from None
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}
     return Resolved(
-        launch=msgspec.structs.replace(launch, boards=used), behaviour=known.behaviour(launch.scenario),
+        launch=msgspec.structs.replace(launch, boards=used),
+        behaviour=launch.behaviour or known.behaviour(launch.scenario),
         kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
         ray=options.ray)
 
@@ -120,7 +121,7 @@ def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
     dotted = ".".join(filter(None, (dotted.replace(": ", "."), unknown[1] if unknown else "")))
     for assignment in options.assignments:
         target = assignment.partition("=")[0]
-        if f"{target}.".startswith(f"{dotted}.") or f"{dotted}.".startswith(f"{target}."):
+        if overrides.is_in(target, dotted):
             return BadInput(f"--set {assignment}" + (f": {key}" if key else ""), error.what, error.want)
     return error
 

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 GONE = ("killed", "crashed")         # how an agent's process ended
+PERCEPTION = {
+    "perfect": "models found everything, exactly, and nothing false",
+    "halved": "models found half as much as their cards say, and twice as much that is false",
+}
 
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
@@ -25,4 +29,18 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     if overlapped := summary.get("overlapped"):
         said.append("Not alone: other runs used this host meanwhile, so these figures are not those of the swarm: "
                     f"{'; '.join(overlapped)}.")
+    return said
+
+
+def settings(summary: Mapping[str, Any]) -> list[str]:
+    """Sentences about settings without which the figures would be taken for those of the scenario and its models.
+
+    Args: summary: as of `remarks`.
+    """
+    said: list[str] = []
+    if behaviour := summary.get("behaviour"):
+        said.append(f"Behaviour {behaviour}: the launch file names it.")
+    perception = summary.get("perception", "model")
+    if perception != "model":
+        said.append(f"Perception {perception}: {PERCEPTION.get(perception, 'not known to this version')}.")
     return said

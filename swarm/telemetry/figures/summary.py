@@ -71,6 +71,7 @@ def summarise(
     summary = Summary(
         scenario=launch.scenario, seed=launch.seed, clock=launch.clock,
         network="shaped" if launch.links else launch.network, policy=launch.policy,
+        behaviour=launch.behaviour, perception=launch.perception,
         robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
         first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
         latency_ms=latency(frames), on_time_ratio=_rounded(total.on_time_ratio), on_time_interval=on_time(frames)[1],

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import msgspec
 
-from swarm.telemetry.figures.remarks import remarks
+from swarm.telemetry.figures.remarks import remarks, settings
 from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, sections, side_by_side, svg
@@ -111,8 +111,8 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
 
 def _names(run: Run, others: Sequence[Run]) -> list[str]:
     """A distinct name for each run."""
-    return labels([{"policy": r.summary.policy or r.manifest.launch.policy or "run", "seed": number(_seed(r), "")}
-                   for r in (run, *others)])
+    return labels([{"policy": r.summary.policy or r.manifest.launch.policy or "run", "seed": number(_seed(r), ""),
+                    "behaviour": r.summary.behaviour, "perception": r.summary.perception} for r in (run, *others)])
 
 
 def _seed(run: Run) -> int:
@@ -140,6 +140,7 @@ def _banners(run: Run) -> list[tuple[str, str, list[str]]]:
         shown.append(("bad", glossary.OVERLOADED, s.overloaded_by))
     if s.requests.lost > 0:
         shown.append(("bad", f"{number(s.requests.lost)} requests are lost: no ending was reported.", []))
+    shown += [("note", setting, []) for setting in settings(run.figures)]
     if s.clock == "virtual":
         shown.append(("note", glossary.VIRTUAL, []))
     elif s.tool.emulated_boards:

@@ -14,13 +14,19 @@ MEASURES_SHOWN = 3                   # measures of a mission in short tables
 
 
 def labels(summaries: Sequence[Summary]) -> list[str]:
-    """A distinct name for each run: its policy, with its seed or its number where needed."""
-    names = [str(s.get("policy", "run")) for s in summaries]
+    """A distinct name for each run: its policy, what is unusual, with its seed or its number where needed."""
+    names = [", ".join([str(s.get("policy", "run")), *_unusual(s)]) for s in summaries]
     if len(set(names)) < len(names):
         names = [f"{n} seed {s.get('seed', '?')}" for n, s in zip(names, summaries, strict=True)]
     if len(set(names)) < len(names):
         names = [f"{n} #{i}" for i, n in enumerate(names, 1)]
     return names
+
+
+def _unusual(summary: Summary) -> list[str]:
+    """A behaviour that the launch file names, and a perception that is not that of the models."""
+    behaviour, perception = summary.get("behaviour"), summary.get("perception", "model")
+    return [*([str(behaviour)] if behaviour else []), *([f"perception {perception}"] if perception != "model" else [])]
 
 
 def figure(summary: Summary, path: str) -> Any:

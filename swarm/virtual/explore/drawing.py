@@ -66,8 +66,8 @@ def drawn(seed: int, sizes: Sizes) -> LaunchFile:
 
 
 def resolved(launch: LaunchFile) -> Resolved:
-    """A drawn launch as a run takes it. Its behaviour has the scenario's name."""
-    return Resolved(launch=launch, behaviour=launch.scenario, ray="none",
+    """A drawn launch as a run takes it. Its behaviour has the scenario's name if it names none."""
+    return Resolved(launch=launch, behaviour=launch.behaviour or launch.scenario, ray="none",
                     kinds={fleet.name: kind_of(fleet, KINDS) for fleet in launch.fleet})
 
 

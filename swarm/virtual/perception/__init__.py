@@ -1,6 +1,8 @@
 """What models would have seen: outcomes from the truth of a view and the errors on the model's card, without running.
 
-One file for each task, of the task's name, with `make(card) -> Perceive`; the folder is the registry.
+One file for each task, of the task's name, with `make(card, quality) -> Perceive`; the folder is the registry. What a
+quality means is said there. Draws have the same names in every quality, so that runs of one seed can be compared: a
+target that is found in a view in `halved` is found in that view in `model`, and one of `model` in `perfect`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from swarm import plugins
 from swarm.core.policy.draw import uniform
 from swarm.core.protocol.world import Outcome, Pose
 from swarm.core.settings.cards import Card, crossing
+from swarm.core.settings.launch_file import Quality
 from swarm.virtual.stamps import Views, boundary
 
 __path__ = plugins.extended(__path__, "perception")
@@ -40,12 +43,12 @@ def available() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def perceive(card: Card) -> Perceive:
+def perceive(card: Card, quality: Quality = "model") -> Perceive:
     """How a model perceives. Raises: ModelError for a task or a card without an error model."""
     if card.task not in available():
         raise ModelError(f"model {card.name!r}", f"task {card.task!r} has no error model, which virtual time needs",
                          f"a model of {', '.join(available())}, or clock: real")
-    return plugins.load(f"{__name__}.{card.task}", "make").make(card)
+    return plugins.load(f"{__name__}.{card.task}", "make").make(card, quality)
 
 
 def check_models(names: Iterable[str]) -> None:
@@ -57,9 +60,9 @@ def check_models(names: Iterable[str]) -> None:
 class Perception:
     """Makes the outputs of runs for one offer. seed: of the run."""
 
-    def __init__(self, offer: Offer, views: Views, seed: int) -> None:
+    def __init__(self, offer: Offer, views: Views, seed: int, quality: Quality = "model") -> None:
         self._offer, self._views, self._seed = offer, views, seed
-        self._perceive = {model: perceive(card) for model, card in offer.cards.items()}
+        self._perceive = {model: perceive(card, quality) for model, card in offer.cards.items()}
 
     def made(self, model: str, variant: str, order: RunOrder, stage: int | None) -> Made:
         """The output of a run, whole or by one stage. Deterministic: the same for the same view."""

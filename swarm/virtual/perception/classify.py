@@ -1,4 +1,7 @@
-"""Classifiers: one class for each place and direction, drawn. What a class means is not known, so none is right."""
+"""Classifiers: one class for each place and direction, drawn. What a class means is not known, so none is right.
+
+So all qualities are alike.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import Callable
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.world import Classes, ClassScore
 from swarm.core.settings.cards import Card
+from swarm.core.settings.launch_file import Quality
 
 
 class Classifier:
     """One classifier."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, quality: Quality = "model") -> None:
         self._labels = len(card.labels)
 
     def __call__(self, variant: str, view: TrueView | None, draw: Callable[..., float]) -> Classes:

@@ -1,4 +1,7 @@
-"""Models of all other kinds: zeros, of the types and shapes that the card says, since nothing is known of values."""
+"""Models of all other kinds: zeros, of the types and shapes that the card says, since nothing is known of values.
+
+So all qualities are alike.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from models.tasks.tensors import NAME_MAX
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.world import NamedArray, Tensors
 from swarm.core.settings.cards import ITEM_BYTES, Card
+from swarm.core.settings.launch_file import Quality
 
 
 class Zeros:
     """The outcome of one model."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, quality: Quality = "model") -> None:
         self._made = Tensors([
             NamedArray(spec.name[-NAME_MAX:], spec.dtype, spec.shape, bytes(prod(spec.shape) * ITEM_BYTES[spec.dtype]))
             for spec in card.outputs])

@@ -51,6 +51,20 @@ def test_comments_the_order_of_keys_names_and_folders_change_nothing(folder: Pat
     assert ids(tmp_path / "there") == before
 
 
+def test_a_named_behaviour_that_is_the_scenarios_own_changes_nothing_and_another_one_does(folder: Path) -> None:
+    here = {**TINY, LINK: "slow.csv", "scenario": "search_rescue"}
+    before = ids(folder, set=here)
+    assert ids(folder, set={**here, "behaviour": "search_rescue"}) == before
+    for key, value in (("behaviour", "patrol"), ("perception", "perfect")):
+        assert not set(ids(folder, set={**here, key: value})) & set(before)
+
+
+def test_each_fleet_at_once_is_the_same_as_one_after_the_other(folder: Path) -> None:
+    here = {**TINY, LINK: "slow.csv"}
+    apart = ids(folder, set={**here, "fleet.0.physics": "dynamic", "fleet.1.physics": "dynamic"})
+    assert ids(folder, set={**here, "fleet.*.physics": "dynamic"}) == apart
+
+
 def test_what_is_looked_at_changes_nothing(folder: Path) -> None:
     before = ids(folder)
     launch = folder / "own.yaml"

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from swarm.core.settings.experiment_file import Better
+from swarm.experiments.design import contrasts
 from swarm.experiments.design.analysis import comparisons
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.telemetry import table
@@ -39,6 +40,12 @@ def results(arms: Sequence[str] = ("local", "planner"), robots: Sequence[int] = 
 def counted(of: Results) -> Results:
     """With the comparisons of its rows."""
     return msgspec.structs.replace(of, comparisons=comparisons(of.rows, of.arms, of.metrics))
+
+
+def turned(of: Results, axis: str, arms: Sequence[str]) -> Results:
+    """With the comparisons of a further axis."""
+    return msgspec.structs.replace(of, also=contrasts.comparisons(
+        of.rows, of.compared, [contrasts.Contrast(axis, list(arms))], of.metrics))
 
 
 def warmed(of: Results, *warmups_s: float) -> Results:

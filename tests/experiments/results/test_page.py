@@ -49,6 +49,15 @@ def test_the_question_says_what_is_compared_over_what(tmp_path: Path) -> None:
         assert words in text, words
 
 
+def test_further_axes_are_part_of_the_question_and_of_the_news(tmp_path: Path) -> None:
+    made = fakes.turned(fakes.results(delays=[5]), "robots", ["4", "8"])
+    text = page_of(made, tmp_path)
+    assert "Policy: planner against local; robots: 8 against 4, in on time (higher is better)" in text
+    assert "policy planner, rover:carrier delay 5 ms: on time: no difference between 8 and 4 is shown" in text
+    alone = page_of(msgspec.structs.replace(made, compared="", arms=[], comparisons=[]), tmp_path)
+    assert "Robots: 8 against 4, in on time" in alone
+
+
 def test_invalid_runs_are_named_with_their_block(tmp_path: Path) -> None:
     text = page_of(fakes.without(fakes.results(), 3), tmp_path)
     assert "2 of 48 points do not count. With an invalid run its whole block was taken out" in text

@@ -70,6 +70,20 @@ def test_comparisons_for_people_are_rounded_by_their_interval() -> None:
         "p": "0.031", "p adjusted": "", "won": "6 of 6", "verdict": ""}
 
 
+def test_comparisons_of_a_further_axis_follow_those_of_the_compared_one_and_nothing_stands_at_their_own_axis() -> None:
+    made = fakes.turned(MADE, "robots", ["4", "8"])
+    axes = comparisons.fixed_axes(made)
+    assert axes == ["policy", "robots", fakes.DELAY]
+    assert comparisons.fixed_axes(MADE) == AXES
+    table = comparisons.readable(made.every_comparison, axes)
+    assert [row[:6] for row in table.rows[::8]] == [
+        ["on time, %", "-", "4", "5", "planner", "local"], ["on time, %", "local", "-", "5", "8", "4"]]
+    first, *_, last = csv.DictReader(io.StringIO(point_table.as_csv(comparisons.columns(made.every_comparison, axes))))
+    assert [first[name] for name in ("policy", "robots", "arm")] == ["", "4", "planner"]
+    assert [last[name] for name in ("policy", "robots", "arm")] == ["planner", "", "8"]
+    assert [row[2] for row in table.rows] == ["4", "4", "8", "8"] * 2 + ["-"] * 8
+
+
 def test_a_comparison_without_figures_has_dashes() -> None:
     one = msgspec.structs.replace(MADE.comparisons[0], mean_arm=None, mean_against=None, difference=None, interval=None,
                                   p=None, p_adjusted=None, ratio=None, won=None, verdict="too few seeds")

@@ -19,6 +19,7 @@ from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.launcher import find
 from swarm.launcher.load import load_launch
+from swarm.run.settings import overrides
 from swarm.run.settings.overrides import shares
 from swarm.run.settings.process_specs import camera_hz, process_specs
 from swarm.run.settings.resolve import Options, Resolved, dry_run
@@ -70,6 +71,12 @@ BAD_SETS = [
     ("streams.0.on=[drone]", "streams[0].on: no fleet is called 'drone'"),
     ("streams.0.model=detectr", "no model is called 'detectr'; did you mean 'detector'?"),
     ("scenario=search_rescu", "no scenario is called 'search_rescu'; did you mean 'search_rescue'?"),
+    ("behaviour=patroll", "behaviour: no behaviour is called 'patroll'; did you mean 'patrol'? known: "),
+    ("behaviour=search", "behaviour: no behaviour is called 'search'"),      # a folder of parts
+    ("behaviour=3", "behaviour: 3 is a whole number, not text"),
+    ("perception=perfect", "perception: perfect, but in real time the models run; clock: virtual, or perception: mod"),
+    ("perception=halved", "perception: halved, but in real time the models run; clock: virtual, or perception: model"),
+    ("perception=best", "perception: 'best' is not a choice; one of perfect, model, halved"),
     ("policy=plan", "no policy is called 'plan'"),
     ("network=ether", "ether is not available yet; network: loopback"),
     ("warmup_s=60", "warmup_s: 60 leaves nothing of the run; below duration_s"),
@@ -122,6 +129,10 @@ BAD_SETS = [
     ("boards.slow={speed: {fp32: 0.1}, power_w: 1, source: x}", "boards.slow.speed.int8: it is missing"),
     ("streams.7.rate_hz=1", "'7' is no place in a list of 2"),
     ("seed.x=1", "which has no parts"),
+    ("fleet.*.physics=magic", "fleet[0].physics: 'magic' is not a choice; one of dynamic, kinematic"),
+    ("fleet.*.phys=kinematic", "fleet[0]: unknown key 'phys'"),
+    ("faults.*.at_s=3", "* in a list of 0; a list with entries"),
+    ("boards.*.speed=3", "boards.*.speed=3: * in a list of 0; a list with entries"),
     ("seed", "not an assignment"),
     ("=1", "not an assignment"),
     ("fleet={", "--set fleet={: line 1: expected "),
@@ -204,6 +215,47 @@ def test_what_is_printed_dry_can_be_launched_and_is_the_same(tmp_path: Path) -> 
     assert (plain["seed"], plain["policy"], plain["streams"][0]["rate_hz"]) == (11, "local", 10.0)
     assert plain["faults"] == [{"per_minute": 2, "stop": "any", "for_s": 1}]
     assert set(plain["boards"]) == {"orin_nano", "agx_orin"}
+
+
+def test_a_behaviour_and_a_perception_go_round_by_the_file_that_is_printed_dry(tmp_path: Path) -> None:
+    usual = resolved(tmp_path)
+    assert (usual.behaviour, usual.launch.behaviour, usual.launch.perception) == ("search_rescue", "", "model")
+    first = resolved(tmp_path, clock="virtual", assignments=["behaviour=patrol", "perception=halved"])
+    assert first.behaviour == "patrol"
+    again = tmp_path / "again.yaml"
+    again.write_text(dry_run(first))
+    assert load_launch(Options(launch=str(again))) == first
+    plain = yaml_text.parse(dry_run(first), "dry run")
+    assert (plain["behaviour"], plain["perception"]) == ("patrol", "halved")
+    agents = [spec.settings for spec in process_specs(first, "s-1", LAUNCHER, "keys")
+              if isinstance(spec.settings, AgentFile)]
+    assert [agent.behaviour for agent in agents] == ["patrol"] * 3
+
+
+def test_a_behaviour_that_needs_a_sensor_which_the_robots_lack_is_refused_before_the_start() -> None:
+    with pytest.raises(BadInput) as caught:
+        load_launch(Options(launch="patrol", assignments=["behaviour=search_rescue"]))
+    assert str(caught.value) == ("--set behaviour=search_rescue: behaviour: behaviour 'search_rescue': needs a lidar, "
+                                 "and the robot has none; a body with a lidar")
+
+
+def test_a_behaviour_is_named_in_real_time_too(tmp_path: Path) -> None:
+    assert resolved(tmp_path, clock="real", assignments=["behaviour=patrol"]).behaviour == "patrol"
+
+
+def test_a_star_is_each_entry_of_a_list(tmp_path: Path) -> None:
+    run = resolved(tmp_path, assignments=["fleet.*.physics=dynamic", "fleet.0.physics=kinematic",
+                                          "streams.*.on=[rover]", "streams.0.on.1=carrier"])
+    assert [fleet.physics for fleet in run.launch.fleet] == ["kinematic", "dynamic"]
+    assert [stream.on for stream in run.launch.streams] == [["rover", "carrier"], ["rover"]]     # each has its own list
+
+
+@pytest.mark.parametrize(("path", "other", "inside"), [
+    ("a", "a.b", True), ("a.b", "a", True), ("a.b", "a.b", True), ("a", "ab", False), ("a.*.c", "a.12.c", True),
+    ("a.*.c", "a.12", True), ("a.*.c", "a.12.d", False), ("a.*", "a.b", False), ("a.1", "a.10", False),
+    ("", "a", False)])
+def test_a_path_is_in_another_one_by_whole_keys(path: str, other: str, inside: bool) -> None:
+    assert overrides.is_in(path, other) == overrides.is_in(other, path) == inside
 
 
 def test_a_list_may_grow_by_assignments(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.telemetry.figures.remarks import remarks
+from swarm.telemetry.figures.remarks import remarks, settings
 from tests.telemetry import fakes
 
 
@@ -25,3 +25,13 @@ def test_other_runs_on_the_host_are_said_and_none_where_it_is_not_known() -> Non
     (said,) = remarks({"overlapped": ["a was on when this run began", "b began while this run was on"]})
     assert said.endswith(": a was on when this run began; b began while this run was on.")
     assert remarks({"overlapped": None}) == remarks({"overlapped": []}) == []
+
+
+def test_a_behaviour_and_a_perception_that_are_not_the_usual_ones_are_said_and_no_others() -> None:
+    of = fakes.launch(behaviour="patrol", perception="halved", clock="virtual")
+    assert settings(fakes.summary(of, fakes.ledger(of))) == [
+        "Behaviour patrol: the launch file names it.",
+        "Perception halved: models found half as much as their cards say, and twice as much that is false."]
+    usual = fakes.launch()
+    assert settings(fakes.summary(usual, fakes.ledger(usual))) == settings({}) == []
+    assert settings({"perception": "odd"}) == ["Perception odd: not known to this version."]

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from swarm.core.settings.errors import BadInput
@@ -105,6 +106,18 @@ def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
     assert write_report(tmp_path).read_text() == write_report(tmp_path).read_text()
 
 
+def test_another_behaviour_and_perception_than_the_usual_ones_are_told(tmp_path: Path) -> None:
+    of = fakes.launch(duration_s=3, streams=fakes.launch().streams[:1], clock="virtual")
+    fakes.write_run(tmp_path / "usual", of)
+    usual = without_charts(tmp_path / "usual")
+    assert "Behaviour patrol" not in usual
+    assert "Perception" not in usual
+    fakes.write_run(tmp_path / "other", msgspec.structs.replace(of, behaviour="patrol", perception="perfect"))
+    other = without_charts(tmp_path / "other")
+    assert "Behaviour patrol: the launch file names it." in other
+    assert "Perception perfect: models found everything, exactly, and nothing false." in other
+
+
 def test_shaped_links_are_told_as_a_model_and_no_packets(tmp_path: Path) -> None:
     of = fakes.launch(duration_s=3, streams=fakes.launch().streams[:1], links={"rover:carrier": LinkSpec(delay_ms=5.0)})
     fakes.write_run(tmp_path, of)
@@ -198,3 +211,6 @@ def test_small_and_near_whole_shares_are_not_rounded_away() -> None:
         "100.0 %", "99.9 %", "50.0 %", "< 0.1 %", "0.0 %", "-"]
     assert [percent(0.0, of=0), percent(0.0, of=3), percent(float("nan"))] == ["-", "0.0 %", "-"]
     assert labels([{"policy": "a", "seed": 1}, {"policy": "a", "seed": 2}]) == ["a seed 1", "a seed 2"]
+    assert labels([{"policy": "a", "perception": "model", "behaviour": ""}, {"policy": "a", "perception": "halved"},
+                   {"policy": "a", "behaviour": "patrol", "perception": "perfect"}]) == [
+                       "a", "a, perception halved", "a, patrol, perception perfect"]
