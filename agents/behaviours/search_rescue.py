@@ -16,12 +16,12 @@ from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict, re
 from agents.behaviours.search import gossip
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
+from agents.behaviours.search.driving.steering import Steering
 from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import BlockSelector, Find, MapNews
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import OccupancyMap
-from agents.behaviours.search.steering import Steering
 from agents.behaviours.search.targets import Targets, claim
 from agents.behaviours.search.team import Audience, Mate, expected
 from swarm.core.protocol.sensors import SensorSuite
