@@ -113,6 +113,7 @@ class Toy:
     poses: dict[str, Pose]
     targets: list[tuple[str, float, float]] = field(default_factory=list)
     seed: int = 1
+    behaviour: str = "search_rescue"
     loss: float = 0.1
     now: int = 0
     touches: int = 0
@@ -122,7 +123,7 @@ class Toy:
 
     def __post_init__(self) -> None:
         team = list(self.poses)
-        self.robots: dict[str, Behaviour] = {n: load("search_rescue")(n, team, self.seed, SENSORS) for n in team}
+        self.robots: dict[str, Behaviour] = {n: load(self.behaviour)(n, team, self.seed, SENSORS) for n in team}
         self._acts = {n: Act(v_mps=0.0, w_radps=0.0) for n in team}
         self._speeds = dict.fromkeys(team, (0.0, 0.0))
         self._queue: list[tuple[int, int, str, object]] = []
