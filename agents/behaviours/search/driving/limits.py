@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Speed = TypeVar("Speed", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +21,7 @@ class Limits:
     w_ramp_radps2: float
     radius_m: float
 
-    def braking_m(self, v_mps: float) -> float:
+    def braking_m(self, v_mps: Speed) -> Speed:
         """The way to standstill from a speed: v^2 / 2a."""
         return v_mps * v_mps / (2.0 * self.v_ramp_mps2)
 

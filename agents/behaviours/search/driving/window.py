@@ -74,7 +74,7 @@ def _arcs(v_mps: float, w_radps: float, limits: Limits) -> Arcs:
     middle[:, 1:] += heading[:, :-1]
     middle *= 0.5
     at = np.stack([np.cumsum(steps[:, None] * turned, axis=2).ravel() for turned in (np.cos(middle), np.sin(middle))])
-    stop = _ramped(v_mps, v, limits.v_ramp_mps2, np.array([CONTROL_S]))[:, 0] + v * v / (2.0 * limits.v_ramp_mps2)
+    stop = _ramped(v_mps, v, limits.v_ramp_mps2, np.array([CONTROL_S]))[:, 0] + limits.braking_m(v)
     return Arcs(v_mps=v.repeat(TURNS), w_radps=np.tile(w, SPEEDS), at_m=at, at_m2=(at * at).sum(axis=0),
                 heading_rad=np.tile(heading, (SPEEDS, 1)), along_m=along.repeat(TURNS, axis=0),
                 stop_m=stop.repeat(TURNS))
