@@ -1,1 +1,1 @@
-"""The parts of `search_rescue`: sensors, map, goals, steering, targets, and the notes between teammates."""
+"""The parts of `search_rescue` and its baseline: sensors, map, goals, driving, targets, and notes between teammates."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ MATE_BLOCKS_M = 1.6                  # a teammate blocks cells up to this distan
 _GAIN_REACH = 4                      # cells: a visit is assumed to reveal this much around a place
 _MIN_GAIN_M2 = 0.4                   # a place that reveals less is no goal
 _UNLOOKED_SHARE = 0.6                # value of a free cell not yet looked at, relative to an unknown one
+_BANNED_M = 0.9                      # around a place that could not be reached
 _GOAL_REACH_M, _MATE_REACH_M = 4.0, 2.5              # of the penalties for being close to teammates
 _XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
 
@@ -61,6 +62,10 @@ class Preferences:
     banned: Sequence[tuple[float, float]] = ()                   # goals that recently could not be reached
     current: tuple[float, float] | None = None                   # the present goal: preferred a little
     sector_rad: float | None = None                              # direction to prefer while the team is together
+
+
+Choice = Callable[[Field, NDArray[np.float64], Preferences], tuple[int, int] | None]
+"""Chooses a place: of a field, gains [cells, cells] and preferences, the cell (iy, ix), or None."""
 
 
 def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
@@ -202,12 +207,28 @@ def choose(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) 
             near = slice(of_row[cell_of(px, py - reach_m)[0]], of_row[cell_of(px, py + reach_m)[0] + 1])
             utility[near] -= weight * np.maximum(0.0, 1.0 - np.hypot(x[near] - px, y[near] - py) / reach_m)
     for bx, by in preferences.banned:
-        utility[np.hypot(x - bx, y - by) < 0.9] -= 30.0
+        utility[np.hypot(x - bx, y - by) < _BANNED_M] -= 30.0
     if preferences.sector_rad is not None:
         utility += 2.0 * np.cos(bearing - preferences.sector_rad)
     if preferences.current is not None:
         utility += 1.5 * (np.hypot(x - preferences.current[0], y - preferences.current[1]) < 0.8)
     best = int(utility.argmax())
+    return int(iy[best]), int(ix[best])
+
+
+def nearest(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) -> tuple[int, int] | None:
+    """The cell (iy, ix) with the shortest path that is worth a visit, or None; it minds no teammates.
+
+    Banned places come last; ties go to the south-west.
+    """
+    open_ = (area.steps != UNREACHED) & (gain_m2 >= _MIN_GAIN_M2)
+    if not open_.any():
+        return None
+    iy, ix = np.nonzero(open_)
+    far = area.steps[iy, ix].astype(float)
+    for bx, by in preferences.banned:
+        far[np.hypot(_XS[ix] - bx, _XS[iy] - by) < _BANNED_M] += CELLS * CELLS
+    best = int(far.argmin())
     return int(iy[best]), int(ix[best])
 
 

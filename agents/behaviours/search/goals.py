@@ -52,10 +52,10 @@ class Goal:
 
 
 class Goals:
-    """Chooses goals, and remembers goals that failed."""
+    """Chooses goals, and remembers goals that failed. choose: the place to explore."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        self._name, self._seed = name, seed
+    def __init__(self, name: str, seed: int, choose: frontier.Choice = frontier.choose) -> None:
+        self._name, self._seed, self._choose = name, seed, choose
         self._bans: list[tuple[float, float, int]] = []
         self._visits: dict[int, Visit] = {}                      # by track number
         self._left: dict[int, int] = {}                          # when a track was first left to a teammate, by number
@@ -144,7 +144,7 @@ class Goals:
         """Go to the place of best utility; if the robot is already there, turn to the unseen part."""
         here = pose.x_m, pose.y_m
         gain = frontier.gains_m2(states)
-        cell = frontier.choose(area, gain, Preferences(
+        cell = self._choose(area, gain, Preferences(
             x_m=pose.x_m, y_m=pose.y_m, heading_rad=pose.heading_rad,
             mate_goals=[m.goal for n, m in mates.items()
                         if m.goal is not None and self._teammate_is_nearer(pose, n, m, m.goal)],

@@ -55,7 +55,7 @@ class Audience:
 
 
 def expected(mate: Mate, now: int) -> tuple[float, float]:
-    """The expected position (x, y) of a teammate: it moves at half its top speed along its heading, for at most 1 s."""
+    """The expected position (x, y) of a teammate: it moves at 0.3 m/s along its heading, for at most 1 s."""
     ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
     pose = mate.pose
     return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)

@@ -121,3 +121,24 @@ def test_teammates_far_away_change_nothing() -> None:
     near = [((x + 0.5) * 0.25 - 12, (y + 0.5) * 0.25 - 12 + side) for side in (-1.2, 1.2)]     # in rows below and above
     for mates in (near[:1], near[1:]):
         assert frontier.choose(area, gain, Preferences(x_m=0, y_m=0, heading_rad=0, mate_goals=mates)) != (y, x)
+
+
+def test_the_nearest_place_is_nearest_by_path_and_not_by_gain() -> None:
+    states = open_floor()
+    for x, half in ((3.0, 2), (-6.0, 12)):                       # 0.6 of 0.0625 m2 for each cell not looked at
+        iy, ix = cell_of(x, 0.0)
+        states[iy - half:iy + half + 1, ix - half:ix + half + 1] = FREE
+    area, gain = frontier.field(states, 0.0, 0.0), frontier.gains_m2(states)
+    here = Preferences(x_m=0.0, y_m=0.0, heading_rad=0.0)
+    cell = frontier.nearest(area, gain, here)
+    assert cell is not None
+    assert gain[cell] >= 0.4
+    nearer = area.steps < area.steps[cell]
+    assert gain[nearer].max() < 0.4
+    assert cell[1] > cell_of(0.0, 0.0)[1]                        # to the east, where there is less to see
+    banned = Preferences(x_m=0.0, y_m=0.0, heading_rad=0.0, banned=[(x, y) for x in (1.5, 2.5, 3.5, 4.5) for y in
+                                                                    (-1.5, -0.5, 0.5, 1.5)])
+    other = frontier.nearest(area, gain, banned)
+    assert other is not None
+    assert other[1] < cell_of(0.0, 0.0)[1]
+    assert frontier.nearest(area, np.zeros_like(gain), here) is None

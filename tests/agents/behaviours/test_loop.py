@@ -72,7 +72,7 @@ def test_a_teammate_that_says_everything_is_found_hides_nothing() -> None:
     toy = Toy(THREE_ROOMS, {"a": STARTS["a"]}, targets=TARGETS, loss=1.0)
     robot = toy.robots["a"] = load("search_rescue")("a", ["a", "liar"], 1, SENSORS)
     lies = [Find(kind=kind, label=label, x_m=x, y_m=y) for label, x, y in TARGETS for kind in ("confirmed", "wrong")]
-    for _ in range(60):
+    for _ in range(75):
         assert robot.on(Heard("liar", gossip.FINDS_TOPIC, gossip.encode_finds(lies)), toy.now) == []
         toy.run(10)
     assert len(toy.found) == 3

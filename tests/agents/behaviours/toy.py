@@ -1,4 +1,4 @@
-"""A small flat world for behaviours: unicycles without inertia, lines for walls, circles for robots and things."""
+"""A small flat world for behaviours: unicycles with ramps, lines for walls, circles for robots and things."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agents.behaviours import Behaviour, Heard, Note, Verdict, load
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import HEIGHT_M, TARGET_CLASSES
+from agents.behaviours.search.driving.limits import ROVERS
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
@@ -27,7 +28,7 @@ SENSORS = SensorSuite({"camera": CAMERA, "lidar": LIDAR})
 VIEW, BEAMS = CameraView(CAMERA), LidarBeams(LIDAR)
 LOCATOR = Locator(VIEW, BEAMS)
 
-RADIUS_M = 0.28
+RADIUS_M = ROVERS.radius_m
 TICK_NS = 100_000_000
 
 THREE_ROOMS: list[Segment] = [
@@ -64,10 +65,17 @@ def scan(pose: Pose, walls: list[Segment], circles: Sequence[tuple[float, float,
 
 
 def observation(pose: Pose, walls: list[Segment], circles: Sequence[tuple[float, float, float]] = (), *,
-                sequence: int = 0, bumped: bool = False, v_mps: float = 0.0, lidar: Lidar = LIDAR) -> Observation:
+                sequence: int = 0, bumped: bool = False, v_mps: float = 0.0, w_radps: float = 0.0,
+                lidar: Lidar = LIDAR) -> Observation:
     """What a robot at `pose` senses."""
-    return Observation(sequence=sequence, age_s=0.0, pose=pose, v_mps=v_mps, w_radps=0.0,
+    return Observation(sequence=sequence, age_s=0.0, pose=pose, v_mps=v_mps, w_radps=w_radps,
                        scan=scan(pose, walls, circles, lidar), bumped=bumped)
+
+
+def ramped(speeds: tuple[float, float], act: Act, dt_s: float) -> tuple[float, float]:
+    """Forward and turning speed after `dt_s` on the way to a command, within the robots' accelerations."""
+    (v, w), dv, dw = speeds, ROVERS.v_ramp_mps2 * dt_s, ROVERS.w_ramp_radps2 * dt_s
+    return v + min(max(act.v_mps - v, -dv), dv), w + min(max(act.w_radps - w, -dw), dw)
 
 
 def gap_m(x: float, y: float, walls: list[Segment]) -> float:
@@ -105,6 +113,7 @@ class Toy:
     poses: dict[str, Pose]
     targets: list[tuple[str, float, float]] = field(default_factory=list)
     seed: int = 1
+    behaviour: str = "search_rescue"
     loss: float = 0.1
     now: int = 0
     touches: int = 0
@@ -114,8 +123,9 @@ class Toy:
 
     def __post_init__(self) -> None:
         team = list(self.poses)
-        self.robots: dict[str, Behaviour] = {n: load("search_rescue")(n, team, self.seed, SENSORS) for n in team}
+        self.robots: dict[str, Behaviour] = {n: load(self.behaviour)(n, team, self.seed, SENSORS) for n in team}
         self._acts = {n: Act(v_mps=0.0, w_radps=0.0) for n in team}
+        self._speeds = dict.fromkeys(team, (0.0, 0.0))
         self._queue: list[tuple[int, int, str, object]] = []
         self._count = 0
         self._luck = random.Random(self.seed)
@@ -150,7 +160,8 @@ class Toy:
         pose = self.poses[name]
         others = [(p.x_m, p.y_m, RADIUS_M) for n, p in self.poses.items() if n != name]
         things = [(x, y, 0.15) for _, x, y in self.targets]
-        seen = observation(pose, self.walls, others + things, bumped=self._bumped[name], v_mps=self._acts[name].v_mps)
+        seen = observation(pose, self.walls, others + things, bumped=self._bumped[name],
+                           v_mps=self._speeds[name][0], w_radps=self._speeds[name][1])
         self._bumped[name] = False
         self._cover(pose, seen.scan)
         out = self.robots[name].on(seen, self.now)
@@ -176,8 +187,8 @@ class Toy:
     def _take(self, name: str, out: list[object]) -> None:
         for o in out:
             if isinstance(o, Act):
-                assert abs(o.v_mps) <= 0.6
-                assert abs(o.w_radps) <= 1.8
+                assert abs(o.v_mps) <= ROVERS.v_max_mps
+                assert abs(o.w_radps) <= ROVERS.w_max_radps
                 self._acts[name] = o
             elif isinstance(o, Report):
                 self._send(name, Verdict(o, self._judge(name, o)), 0.05)
@@ -200,16 +211,17 @@ class Toy:
         heapq.heappush(self._queue, (self.now + int(after_s * 1e9), self._count, name, event))
 
     def _move(self, name: str, dt: float) -> None:
-        p, a = self.poses[name], self._acts[name]
-        middle = p.heading_rad + a.w_radps * dt / 2
-        x, y = p.x_m + a.v_mps * dt * math.cos(middle), p.y_m + a.v_mps * dt * math.sin(middle)
+        p, (v, w) = self.poses[name], ramped(self._speeds[name], self._acts[name], dt)
+        middle = p.heading_rad + w * dt / 2
+        x, y = p.x_m + v * dt * math.cos(middle), p.y_m + v * dt * math.sin(middle)
         others = [(q.x_m, q.y_m, 2 * RADIUS_M) for n, q in self.poses.items() if n != name]
         others += [(tx, ty, RADIUS_M + 0.15) for _, tx, ty in self.targets]
         hit = gap_m(x, y, self.walls) < RADIUS_M or any(
             math.hypot(x - ox, y - oy) < r and math.hypot(x - ox, y - oy) < math.hypot(p.x_m - ox, p.y_m - oy)
             for ox, oy, r in others)
-        if hit and a.v_mps:
+        if hit and v:
             self.touches += not self._bumped[name]
             self._bumped[name] = True
-            x, y = p.x_m, p.y_m
-        self.poses[name] = Pose(x, y, math.remainder(p.heading_rad + a.w_radps * dt, 2 * math.pi))
+            x, y, v = p.x_m, p.y_m, 0.0
+        self._speeds[name] = v, w
+        self.poses[name] = Pose(x, y, math.remainder(p.heading_rad + w * dt, 2 * math.pi))
