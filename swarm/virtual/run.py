@@ -48,7 +48,7 @@ class VirtualRun:
         self.collector = Collector(
             launch, record, name=NAME, faults=faults, commanded_ns=self.launcher.now_ns(), manifest=manifest)
         self.director = Director(launch, faults, open_requests=self.collector.open_requests)
-        self.processes.specify(process_specs(resolved, swarm, host.transport.member, keys=""))
+        self.processes.specify(process_specs(resolved, swarm, host.transport.member, keys=""), resolved.floor)
         self._conductor = Conductor(
             self.director, self.collector, self.launcher, self.launcher, host.transport, self.processes, self._stop)
 

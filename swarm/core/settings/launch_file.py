@@ -97,6 +97,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
 
     version: Literal[1]              # of this format
     scenario: str                    # see `swarm worlds list`
+    map: str = ""                    # YAML file of a ROS map, beside this file; empty: the scenario's own floor
     fleet: list[FleetSpec]           # the robots
     streams: list[StreamOn]          # their requests
     seed: Seed = 0                   # of all random draws

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
+from sim_worlds.maps import FloorPlan
 from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
@@ -22,14 +25,31 @@ def check_boards(boards: Mapping[str, Board], where: str) -> None:
         rules.board(board, f"{where}{name}")
 
 
-def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str) -> None:
-    """All rules, in the order of the file. Raises: BadInput for the first rule that is broken."""
+def with_map(launch: LaunchFile, known: Known, where: str) -> tuple[LaunchFile, FloorPlan | None]:
+    """The launch file with a path of its map that holds everywhere, and the map's floor. Raises: BadInput."""
+    if not launch.map:
+        return launch, None
+    rules.known(launch.scenario, known.scenarios(), f"{where}: scenario", "scenario")
+    if not known.takes_map(launch.scenario):
+        able = ", ".join(filter(known.takes_map, known.scenarios()))
+        raise BadInput(f"{where}: map", f"scenario {launch.scenario} takes no map", f"no map, or one of {able}")
+    try:
+        floor = known.floor(launch.map)
+    except BadInput as error:
+        raise BadInput(f"{where}: map", f"{error.where}: {error.what}", error.want) from None
+    return msgspec.structs.replace(launch, map=floor.path), floor
+
+
+def check_launch(
+    launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str, floor: FloorPlan | None = None
+) -> None:
+    """All rules, in the order of the file. Raises: BadInput for the first rule that is broken. floor: of its map."""
     _whole_run(launch, where)
     _fleets(launch, boards, where)
     _streams(launch, where)
     check_link_names(launch, where)
     check_faults(launch, where)
-    _scenario(launch, known, where)
+    _scenario(launch, known, where, floor)
     measures = known.measures(launch.scenario)
     check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
@@ -93,7 +113,7 @@ def _streams(launch: LaunchFile, where: str) -> None:
                 raise BadInput(at, f"{name!r} is there already", "each fleet once")
 
 
-def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
+def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | None) -> None:
     """The scenario exists and can hold this fleet, at the places that the file names."""
     scenario, kinds = launch.scenario, known.kinds()
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
@@ -105,13 +125,13 @@ def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
         at = f"{where}: fleet[{i}].spawn"
         if fleet.spawn and not known.takes_spawns(scenario):
             raise BadInput(at, f"scenario {scenario} places its robots itself", "no spawn")
-        for k, (x_m, y_m) in enumerate(fleet.spawn):
+        for k, (x_m, y_m) in enumerate(fleet.spawn if floor is None else ()):       # on a map all are checked at once
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
     try:
-        known.check_fleet(scenario, robots, launch.seed)
+        known.check_fleet(scenario, robots, launch.seed, floor)
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
 
