@@ -15,7 +15,8 @@ from swarm.run.director import Director
 from swarm.run.faults import faults_of
 from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
-from swarm.telemetry.collector import Collector, Record
+from swarm.telemetry.collector import Collector
+from swarm.telemetry.file_types import Record
 from swarm.virtual.network import Network
 from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess

@@ -87,9 +87,12 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         rules.known(fleet.board, boards, f"{at}.board", "board")
         if launch.clock == "real":
             rules.in_time(boards[fleet.board], boards, fleet.board, f"{at}.board")
+        _presence(fleet, launch.duration_s, at)
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",
                            "one [x, y] for each, or none at all")
+    if all(fleet.joins_at_s for fleet in launch.fleet):
+        raise BadInput(f"{where}: fleet", "no robot is there at the start", "one fleet at least without joins_at_s")
     robots = sum(fleet.count for fleet in launch.fleet)
     if robots > ROBOTS_MAX:
         raise BadInput(f"{where}: fleet", f"{robots} robots", f"at most {ROBOTS_MAX}")
@@ -98,6 +101,21 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         if fleet.name in owners:                     # a fault of this name could mean either
             raise BadInput(f"{where}: fleet[{i}].name", f"a robot of fleet {owners[fleet.name]!r} is called "
                            f"{fleet.name!r}, too", "a name of its own")
+
+
+def _presence(fleet: FleetSpec, duration_s: float, at: str) -> None:
+    """A fleet joins and leaves within the run, in this order."""
+    if fleet.joins_at_s >= duration_s:
+        raise BadInput(f"{at}.joins_at_s", f"{fleet.joins_at_s:g} is not within the run",
+                       f"from 0 to below duration_s, {duration_s:g}")
+    if fleet.leaves_at_s is None:
+        return
+    if fleet.leaves_at_s >= duration_s:
+        raise BadInput(f"{at}.leaves_at_s", f"{fleet.leaves_at_s:g} is not within the run",
+                       f"below duration_s, {duration_s:g}, or nothing: the fleet stays to the end")
+    if fleet.leaves_at_s <= fleet.joins_at_s:
+        raise BadInput(f"{at}.leaves_at_s", f"at {fleet.leaves_at_s:g} s the fleet has not joined",
+                       f"above joins_at_s, {fleet.joins_at_s:g}")
 
 
 def _streams(launch: LaunchFile, where: str) -> None:
