@@ -62,6 +62,7 @@ gpu: $(VENV)/.installed-run
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make.py
+	$(BIN)/python docs/make_map.py
 
 wheel: $(VENV)/.installed-dev
 	rm -rf build

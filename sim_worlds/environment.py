@@ -14,6 +14,7 @@ from sim_worlds.physics.solids import Colour, Solid, Thing
 from swarm.core.protocol.world import Pose
 
 ROBOT_RADIUS_M = 0.30                # larger than every robot, with a margin
+SPAWN_MARGIN_M = 0.2                 # between a robot at its start and a wall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +59,17 @@ class Environment:
                 raise ValueError(f"{where}: {name} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")
 
 
-def spawns_around(walls: Sequence[Solid], size_m: float, x_m: float, y_m: float, robots: int) -> list[Pose] | None:
+def spawns_around(walls: Sequence[Solid], size_m: float, x_m: float, y_m: float, robots: int,
+                  drive_margin_m: float = SPAWN_MARGIN_M) -> list[Pose] | None:
     """Free poses, 0.9 m apart, with the shortest driving distances to (x, y); headings point away from their centre.
 
+    drive_margin_m: the room that a robot needs beside it on its way there; to stand it needs SPAWN_MARGIN_M.
     None if there are fewer free poses than robots.
     """
     grid = Grid(size_m=size_m, resolution_m=0.1)
-    free = ~grid.rasterise(walls, ROBOT_RADIUS_M + 0.2)
-    steps = grid.steps_from(free, x_m, y_m)
+    free = ~grid.rasterise(walls, ROBOT_RADIUS_M + SPAWN_MARGIN_M)
+    passable = free if drive_margin_m == SPAWN_MARGIN_M else ~grid.rasterise(walls, ROBOT_RADIUS_M + drive_margin_m)
+    steps = np.where(free, grid.steps_from(passable, x_m, y_m), -1)
     pick = range(4, grid.cells, 9)
     places = sorted((int(steps[iy, ix]), iy, ix) for iy in pick for ix in pick if steps[iy, ix] >= 0)[:robots]
     if len(places) < robots:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sim_worlds import scenarios
+from sim_worlds.maps import floor_plan
 from sim_worlds.recorded import Recorded, frames_of
 from sim_worlds.world_server import WorldServer
+from swarm import settings_files
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import BodyFile, RobotSpec, WorldFile
 from swarm.net.process import Process, log_to_stderr
@@ -18,8 +20,9 @@ from swarm.net.process import Process, log_to_stderr
 def main(settings: WorldFile, where: str) -> int:
     """Run a world to its end. where: path of the settings file. Raises: BadInput before the start."""
     log_to_stderr(settings.name)
+    floor = floor_plan(settings_files.load_map(Path(settings.map))) if settings.map else None
     try:
-        world = scenarios.load(settings.scenario).build(settings.robots, settings.seed)
+        world = scenarios.build(settings.scenario, settings.robots, settings.seed, floor)
     except ValueError as error:                          # the fleet is empty, or does not fit
         raise BadInput(f"{where}: robots", str(error), "other robots, places or another seed") from None
     with world:

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 from swarm.core.policy.trace import Trace
 from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.traces import parse_trace
+from swarm.core.settings.named_files.map_file import MapSource, parse_map
+from swarm.core.settings.named_files.traces import parse_trace
 from swarm.core.settings.validation import check
 
 T = TypeVar("T")
 MOST_BYTES = 4 << 20                 # of a settings file
 MOST_TRACE_BYTES = 16 << 20
+MOST_IMAGE_BYTES = 64 << 20
 
 
 def read(path: Path, kind: type[T]) -> T:
@@ -31,7 +33,15 @@ def load_trace(path: Path) -> Trace:
     return parse_trace(_text(path, MOST_TRACE_BYTES, "trace"), str(path))
 
 
-def _text(path: Path, most_bytes: int, what: str) -> str:
+def load_map(path: Path) -> MapSource:
+    """A map of ROS's map_server: its YAML file, and the image that it names. Raises: BadInput."""
+    described = parse_map(load(path), str(path))
+    image = path.parent / described.image
+    return MapSource(path=str(path), described=described, image_path=str(image),
+                     image=_bytes(image, MOST_IMAGE_BYTES, "PNG or PGM file"))
+
+
+def _bytes(path: Path, most_bytes: int, what: str) -> bytes:
     try:
         with open(path, "rb") as file:
             content = file.read(most_bytes + 1)
@@ -39,6 +49,11 @@ def _text(path: Path, most_bytes: int, what: str) -> str:
         raise BadInput(str(path), getattr(error, "strerror", None) or str(error), f"a readable {what}") from None
     if len(content) > most_bytes:
         raise BadInput(str(path), f"over {most_bytes >> 20} MiB", f"a smaller {what}")
+    return content
+
+
+def _text(path: Path, most_bytes: int, what: str) -> str:
+    content = _bytes(path, most_bytes, what)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ import pkgutil
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+from sim_worlds.maps import FloorPlan
 from sim_worlds.world_interface import World
 from swarm import plugins
 from swarm.core.settings.process_files import RobotSpec
@@ -17,7 +18,10 @@ __path__ = plugins.extended(__path__, "scenarios")
 
 
 class Scenario(Protocol):
-    """The interface of a scenario's module."""
+    """The interface of a scenario's module.
+
+    One that takes a map has `on_map(floor, fleet, seed, *, render=True)`, too: as `build`, on the floor of a map.
+    """
 
     HEADLINE: str                    # name of the most important measure
     MEASURES: dict[str, tuple[str, str]]         # name -> unit and meaning
@@ -39,3 +43,23 @@ def load(name: str) -> Scenario:
     path = f"{__name__}.{name}"
     path += ".scenario" if hasattr(plugins.load(path), "__path__") else ""
     return cast(Scenario, plugins.load(path, "HEADLINE", "MEASURES", "build"))
+
+
+def takes_map(name: str) -> bool:
+    """Whether robots of this scenario can be on the floor of a map."""
+    return hasattr(load(name), "on_map")
+
+
+def build(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None, *,
+          render: bool = True) -> World:
+    """The world of a scenario with this fleet: on the floor of a map, or where the scenario places it.
+
+    Raises ValueError for a fleet that does not fit, and for a map that the scenario does not take.
+    """
+    scenario = load(name)
+    if floor is None:
+        return scenario.build(fleet, seed, render=render)
+    if not takes_map(name):
+        raise ValueError(f"scenario {name} takes no map; these do: {', '.join(filter(takes_map, available()))}")
+    on_map = getattr(scenario, "on_map")  # noqa: B009 - not every scenario has it
+    return on_map(floor, fleet, seed, render=render)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim_worlds.engine import Engine, mission_of
-from sim_worlds.environment import Environment
+from sim_worlds.environment import ROBOT_RADIUS_M, Environment
+from sim_worlds.maps import FloorPlan
+from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import box
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.world_interface import World
@@ -22,6 +27,7 @@ MEASURES = {
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 APART_M = 3.0                        # between the middles of two squares
+SIDE_M = 1.0                         # of a square
 REACH_M = 0.35                       # a robot this close to a corner has reached it
 WALL_M = 0.2
 
@@ -29,6 +35,12 @@ WALL_M = 0.2
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
     """The floor for a fleet, in rows. Raises ValueError for a fleet that the engine refuses."""
     return Patrol(_floor(len(fleet)), fleet, scenario="patrol", seed=seed, render=render)
+
+
+def on_map(floor: FloorPlan, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
+    """The same on the floor of a map, at places where the square is free. Raises ValueError if there are too few."""
+    place = Environment(size_m=floor.size_m, walls=floor.walls, spawns=_free_squares(floor, len(fleet)))
+    return Patrol(place, fleet, scenario="patrol", seed=seed, render=render)
 
 
 class Patrol(Engine):
@@ -52,6 +64,22 @@ class Patrol(Engine):
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
             "visits": self._visits / len(self.names), "collisions": self.motion.contacts.episodes})
+
+
+def _free_squares(floor: FloorPlan, robots: int) -> tuple[Pose, ...]:
+    """The corners from which robots drive round their squares, APART_M apart, the first ones in rows from the south."""
+    grid = Grid(size_m=floor.size_m, resolution_m=0.1)
+    free = ~grid.rasterise(floor.walls, ROBOT_RADIUS_M + 0.1)
+    wide = round(SIDE_M / grid.resolution_m) + 1
+    left: NDArray[np.bool_] = np.all(np.lib.stride_tricks.sliding_window_view(free, (wide, wide)), axis=(2, 3))
+    cells, centres, spawns = round(APART_M / grid.resolution_m), grid.centres_m(), list[Pose]()
+    for iy, ix in np.argwhere(left):
+        if left[iy, ix] and len(spawns) < robots:
+            spawns.append(Pose(float(centres[ix]), float(centres[iy]), 0.0))
+            left[max(iy - cells + 1, 0):iy + cells, max(ix - cells + 1, 0):ix + cells] = False
+    if len(spawns) < robots:
+        raise ValueError(f"the map {floor.path} has room for {len(spawns)} robots on patrol, not for {robots}")
+    return tuple(spawns)
 
 
 def _floor(robots: int) -> Environment:

@@ -143,6 +143,7 @@ def check(inventory: Inventory, boards: dict[str, Board], models: Collection[str
     if not robots:
         raise BadInput(f"{where}: fleet", "there is no robot", "one fleet at least")
     rules.distinct((fleet.name for fleet in inventory.fleet), f"{where}: fleet")
+    rules.always_there(inventory.fleet, where)
     for i, fleet in enumerate(inventory.fleet):
         rules.unreserved(fleet.name, f"{where}: fleet[{i}].name")
     for robot in inventory.at:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from sim_worlds.maps import FloorPlan
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 from swarm.launcher.load import Installed
 from swarm.virtual.perception import check_models
@@ -21,15 +22,18 @@ class KnownOnce(Installed):
         self.behaviour = lru_cache(super().behaviour)
         self.behaviours = lru_cache(super().behaviours)
         self.trace = lru_cache(None)(super().trace)
+        self.floor = lru_cache(None)(super().floor)
         self.check_spawn = lru_cache(None)(super().check_spawn)
         self.check_model = lru_cache(super().check_model)
         self.check_virtual = lru_cache(check_models)
         self._checked = set[Hashable]()
         self._held = dict[Hashable, Collection[str]]()
 
-    def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
-        if (key := (scenario, repr(robots), seed)) not in self._checked:
-            super().check_fleet(scenario, robots, seed)
+    def check_fleet(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
+        if (key := (scenario, repr(robots), seed, floor and floor.path)) not in self._checked:
+            super().check_fleet(scenario, robots, seed, floor)
             self._checked.add(key)
 
     def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:

@@ -62,9 +62,11 @@ class Launches:
 
     @property
     def files(self) -> list[str]:
-        """Files of the user's that the checked combinations name by path: launch file, boards and traces."""
-        traces = {path for resolved, _ in self._known.values() for path in resolved.traces}
-        return [*([] if self._named else [self._launch]), *self._boards, *sorted(traces)]
+        """Files of the user's that the checked combinations name by path: launch file, boards, traces and maps."""
+        named = {path for resolved, _ in self._known.values() for path in resolved.traces}
+        named |= {path for resolved, _ in self._known.values() if resolved.floor is not None
+                  for path in (resolved.floor.path, resolved.floor.image_path)}
+        return [*([] if self._named else [self._launch]), *self._boards, *sorted(named)]
 
     def resolved(self, one: Combination) -> Resolved:
         """The launch of a combination, with the first seed. Raises: BadInput that names the point."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from agents import behaviours
 from models import profiles, store
 from sim_worlds import scenarios
+from sim_worlds.maps import FloorPlan, floor_plan
 from sim_worlds.robots import KINDS
 from swarm import plugins, settings_files
 from swarm.core.policy.trace import Trace
@@ -41,9 +42,17 @@ class Installed:
     def measures(self, scenario: str) -> Collection[str]:
         return scenarios.load(scenario).MEASURES
 
-    def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+    def takes_map(self, scenario: str) -> bool:
+        return scenarios.takes_map(scenario)
+
+    def floor(self, name: str) -> FloorPlan:
+        return floor_plan(settings_files.load_map((self._folder / name).absolute()))
+
+    def check_fleet(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
         """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
-        scenarios.load(scenario).build(robots, seed, render=False).close()
+        scenarios.build(scenario, robots, seed, floor, render=False).close()
 
     def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
         """Makes the behaviour of a robot of each kind. Raises: BadInput, also for an error in a plug-in."""

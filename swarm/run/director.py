@@ -17,20 +17,9 @@ from swarm.core.settings.launch_file import PLANNERS, LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.run import events as ev
 from swarm.run.faults import FaultSchedule
+from swarm.run.limits import DRAIN_CHECK_NS, RESPAWN_S, SETTLE_NS, Limits
+from swarm.run.presence import Presence
 from swarm.run.roster import Roster
-
-DRAIN_CHECK_NS = ns(0.05)
-SETTLE_NS = ns(0.1)                  # from the last process that is ready to the start: all connections are made then
-RESPAWN_S = (0.5, 2.0, 8.0)          # from the planner's crash to its next start; after so many crashes it stays away
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the phases of a run may take, in seconds."""
-
-    ready_s: float = 20.0
-    ready_per_robot_s: float = 0.5   # robots load their models at the same time, on the cores that there are
-    drain_extra_s: float = 2.0       # beyond the longest deadline
-    shutdown_s: float = 5.0
 
 
 class Director:
@@ -53,7 +42,11 @@ class Director:
         self._launch, self._limits = launch, limits or Limits()
         self._open_requests, self._last_words = open_requests, last_words
         self._robots = [robot for fleet in launch.fleet for robot in fleet.robots()]
-        self._needed = {"world", *self._robots}      # without the planner a run may start
+        self._open_s = max((stream.deadline_s for stream in launch.streams), default=0.0) + self._limits.drain_extra_s
+        self._presence = Presence(launch, self._open_s, ready=self.roster.names, running=lambda: self.running,
+                                  order=self._order)
+        self._there = [robot for robot in self._robots if not self._presence.is_outside(robot)]
+        self._needed = {"world", *self._there}       # without the planner a run may start
         self._starts: Counter[str] = Counter()       # of each process
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
         self._settling = False                       # all are ready, and the start is due soon
@@ -63,7 +56,8 @@ class Director:
         self._held_ns = 0                            # of this phase: when the host did not run
         self._commands: list[ev.Command] = []
         self._faults = FaultSchedule(
-            list(faults), launch.seed, ready=self.roster.names, running=lambda: self.running, order=self._order)
+            list(faults), launch.seed, ready=self.roster.names, running=lambda: self.running, order=self._order,
+            outside=self._presence.is_outside)
 
     @property
     def ready(self) -> int:
@@ -71,10 +65,11 @@ class Director:
         return sum(name in self.roster for name in self._needed)
 
     def begin(self, now: int) -> list[ev.Command]:
-        """Start all processes."""
+        """Start all processes but those of robots that join later."""
         self.since_ns = now
         for name in self._launch.processes():
-            self._order(ev.Spawn(name))
+            if not self._presence.is_outside(name):
+                self._order(ev.Spawn(name))
         self._limit(self._ready_limit_s, ev.ReadyLimit(), now)
         return self._ordered()
 
@@ -89,6 +84,9 @@ class Director:
                 self._spawn_failed(event)
             case ev.AgentDrained(name):
                 self._drained.add(name)
+                self._presence.drained(name)
+            case ev.JoinDue() | ev.LeaveDue() | ev.LeaveLimit():
+                self._presence.handle(event, now)
             case ev.Interrupted():
                 self._interrupted(now)
             case ev.HeldUp(for_s):
@@ -128,7 +126,7 @@ class Director:
 
     @property
     def _ready_limit_s(self) -> float:
-        return self._limits.ready_s + self._limits.ready_per_robot_s * len(self._robots)
+        return self._limits.ready_s + self._limits.ready_per_robot_s * len(self._there)
 
     def _process_ready(self, member: msg.Member, boot: int, now: int) -> None:
         name = member.name
@@ -139,8 +137,9 @@ class Director:
             self._faults.process_ready(name)         # it has its faults before it hears of others
             self._tell_all(msg.Roster(members=self.roster.members()))
             self._order(ev.Tell(name, self._begin_streams(now) if self.phase == "running" else msg.Drain()))
-            if member.role == "agent":
+            if member.role == "agent" and not self._presence.is_outside(name):
                 self._tell_world(msg.Back(name=name, boot=boot))
+                self._presence.joined(name)
         elif self.phase == "starting" and self._needed <= set(self.roster.names()):
             self._tell_all(msg.Roster(members=self.roster.members()))
             if not self._settling:
@@ -170,6 +169,7 @@ class Director:
         self._to("running", now)
         self.start_ns = now
         self._order(ev.StreamsStarted())
+        self._presence.schedule(now)
         self._tell_all(self._begin_streams(now))
         self._faults.schedule(now)
         self._order(ev.Wake(now + ns(self._launch.duration_s), ev.StreamsDone()))
@@ -197,9 +197,10 @@ class Director:
             self.fail(f"{name}, before the run began, {how}", 2 if event.returncode == 2 else 1)
             self._order(ev.Stop())
             return
-        self._order(ev.ProcessLost(name, boot, how, killed))
-        if name in self._robots:                     # its body stops; peers and planner detect the failure themselves
-            self._tell_world(msg.Gone(name=name, boot=boot))
+        if not self._presence.ended(name, boot, killed or event.returncode == 0):
+            self._order(ev.ProcessLost(name, boot, how, killed))
+            if name in self._robots:                 # its body stops; peers and planner detect the failure themselves
+                self._tell_world(msg.Gone(name=name, boot=boot))
         self._faults.process_ended(name, killed, now)
         if name in PLANNERS and not killed:
             self._planner_crashed(name, now)
@@ -229,6 +230,7 @@ class Director:
             self.drain_ns = now
             self._order(ev.StreamsEnded())
             self._faults.end()
+            self._presence.end()
             self._tell_all(msg.Drain())
             self._order(ev.Wake(now + DRAIN_CHECK_NS, ev.DrainCheck()))
 
@@ -236,9 +238,8 @@ class Director:
         """Shut down when everything has drained, or its time is up."""
         if self.phase != "draining":
             return
-        longest_s = max((stream.deadline_s for stream in self._launch.streams), default=0.0)
         awaited = [robot for robot in self._robots if robot in self.running and robot not in self._drained]
-        time_is_up = seconds(now - self.since_ns - self._held_ns) > longest_s + self._limits.drain_extra_s
+        time_is_up = seconds(now - self.since_ns - self._held_ns) > self._open_s
         if time_is_up or not (awaited or self._open_requests()):
             self._shut_down(now)
         else:

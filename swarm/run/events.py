@@ -84,6 +84,24 @@ class RestartDue(Event, frozen=True):
     fault: Fault
 
 
+class JoinDue(Event, frozen=True):
+    """The time has come at which a robot joins."""
+
+    name: str
+
+
+class LeaveDue(Event, frozen=True):
+    """The time has come at which a robot leaves."""
+
+    name: str
+
+
+class LeaveLimit(Event, frozen=True):
+    """A robot that leaves has had its time to end its open requests."""
+
+    name: str
+
+
 class ReadyLimit(Event, frozen=True):
     """The processes have had their time to become ready."""
 
@@ -194,6 +212,19 @@ class ProcessStopped(Record, frozen=True):
 
     name: str
     boot: int
+
+
+class RobotJoined(Record, frozen=True):
+    """A robot is there now, which was not at the start."""
+
+    name: str
+
+
+class RobotLeft(Record, frozen=True):
+    """The process of a robot has ended that was to leave."""
+
+    name: str
+    boot: int                        # of the start that ended; 0: it was never ready
 
 
 class Respawned(Record, frozen=True):

@@ -24,13 +24,16 @@ def faults_of(launch: LaunchFile) -> list[Fault]:
 class FaultSchedule:
     """The faults of one run. `order` takes commands for the host.
 
-    ready, running: the names of the processes that are ready now, and of those that have not ended.
+    ready, running: the names of the processes that are ready now, and of those that have not ended. outside: whether a
+    robot has not joined yet, or has left: no fault hits it, or brings it back.
     """
 
     def __init__(
         self, faults: list[Fault], seed: int, *, ready: Callable[[], Collection[str]],
         running: Callable[[], Collection[str]], order: Callable[[ev.Command], None],
+        outside: Callable[[str], bool] = lambda name: False,
     ) -> None:
+        self._outside = outside
         self._faults, self._seed = faults, seed
         self._ready, self._running, self._order = ready, running, order
         self._active: list[Fault] = []               # faults that last at the moment
@@ -100,7 +103,7 @@ class FaultSchedule:
 
     def restart(self, fault: Fault) -> None:
         """Start a process again whose kill, or whose death, was some time ago."""
-        if not self._over:
+        if not self._over and not self._outside(fault.target):
             clock_step_s = injected(fault.target, self._active, self._seed).clock_step_s
             self._order(ev.Spawn(fault.target, clock_step_s))
 
@@ -108,6 +111,8 @@ class FaultSchedule:
         """A dead process can only be restarted; a process that is being restarted is left alone."""
         if not fault.target:
             return True
+        if self._outside(fault.target):
+            return False
         return fault.target not in self._restarting and (fault.kind == "restart" or fault.target in self._running())
 
     def _begin(self, fault: Fault, now: int) -> None:

@@ -17,6 +17,10 @@ def record(command: ev.Record, collector: Collector, now: int) -> None:
             collector.process_lost(name, boot, how, planned, now)
         case ev.ProcessStopped(name, boot):
             collector.process_stopped(name, boot)
+        case ev.RobotJoined(name):
+            collector.robot_joined(name, now)
+        case ev.RobotLeft(name, boot):
+            collector.robot_left(name, boot, now)
         case ev.Respawned(name, crashes):
             collector.respawned(name, crashes, now)
         case ev.NotStarted(name, why):

@@ -28,7 +28,8 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
-from swarm.telemetry.collector import Collector, Record
+from swarm.telemetry.collector import Collector
+from swarm.telemetry.file_types import Record
 from swarm.telemetry.ledger import Row
 
 log = logging.getLogger(__name__)

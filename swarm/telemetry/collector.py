@@ -8,62 +8,33 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from swarm.core.policy.allowance import Allowances
 from swarm.core.policy.faults import Fault
 from swarm.core.policy.lateness import Lateness
-from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
-from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.missed import missed_rows, streams_of, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.presence import Presence
 from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, crash
-from swarm.telemetry.figures.series import Series, due_by
+from swarm.telemetry.figures.series import Series
 from swarm.telemetry.figures.summary import summarise
-from swarm.telemetry.file_types import SeriesRecord
+from swarm.telemetry.file_types import Detail, Record
 from swarm.telemetry.ledger import Ledger, Row
 from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.summary_types import AgentFigures, Transport
 
-Detail = Mapping[str, str | float | int]
 MOST_EVENTS, EVENTS_PER_S = 200.0, 20.0      # that one process may tell of: at once, and per second for long
 MOST_EARLY = 1000                    # requests of one agent, before its streams account for them
 LINE_NS = ns(1.0)                    # from one line of the time series to the next
-
-
-class Record(Protocol):
-    """The output of a collector: a run folder, see `recorder.RunFolder`. No method raises; it counts failed writes."""
-
-    full: bool                       # an injected fault: while true, nothing can be written
-
-    @property
-    def unwritten(self) -> Mapping[str, int]:
-        """How many lines and documents could not be written, by file."""
-        ...
-
-    def manifest(self, facts: Mapping[str, Any]) -> None: ...
-
-    def event(self, at_s: float, who: str, what: str, detail: Detail | None = None) -> None: ...
-
-    def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None: ...
-
-    def pose(self, time_s: float, robots: Mapping[str, Pose | Sequence[float]]) -> None: ...
-
-    def scene(self, scene: bytes) -> None: ...
-
-    def series(self, line: SeriesRecord) -> None: ...
-
-    def requests(self, rows: Sequence[Row]) -> None: ...
-
-    def summary(self, summary: Mapping[str, Any]) -> None: ...
 
 
 class Collector:
@@ -84,6 +55,7 @@ class Collector:
         self._planner_boots: set[int] = set()
         self._agents, self._plans, self._lateness = AgentBook(), PlanHistory(), lateness or Lateness()
         self._robots = {robot for fleet in launch.fleet for robot in fleet.robots()}
+        self._presence = Presence(launch)
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
         self._allowed = Allowances(MOST_EVENTS, EVENTS_PER_S)
@@ -91,7 +63,8 @@ class Collector:
         for robot, stream in streams_of(launch):
             self._rates_hz[robot] += stream.rate_hz
         self._series = Series(
-            self._robots, [(robot, stream.name, stream.rate_hz) for robot, stream in streams_of(launch)], self._plans)
+            self._robots, [(robot, stream.name, stream.rate_hz) for robot, stream in streams_of(launch)], self._plans,
+            self._presence.due)
         self._ledger = Ledger(
             commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
         self._since_ns: dict[str, int] = {}          # of each agent: its oldest request, or the begin of the run
@@ -199,6 +172,17 @@ class Collector:
         """Fail the open requests of one start of an agent: it can no longer end them."""
         self._ledger.handle(msg.Gone(name=name, boot=boot), now)
 
+    def robot_joined(self, name: str, now: int) -> None:
+        """A robot is there from now on: its requests are due."""
+        self._presence.joined(name, self._at_s(now))
+        self.event(now, self._own_name, "joined", {"robot": name})
+
+    def robot_left(self, name: str, boot: int, now: int) -> None:
+        """The process of a robot that was to leave has ended."""
+        self.event(now, self._own_name, "left", {"robot": name})
+        self.agent_gone(name, boot, now)
+        self._agents.set_status(name, boot, "left")
+
     def respawned(self, name: str, crashes: int, now: int) -> None:
         """A process that crashed is started again."""
         self.event(now, self._own_name, "respawned", {"process": name, "crashes": crashes})
@@ -232,8 +216,8 @@ class Collector:
     def on_time_so_far(self, now: int) -> float | None:
         """completed / frames whose results have fallen due, or have ended; None before the first."""
         total = self._ledger.statistics().total
-        due = sum(due_by(self._at_s(now) - stream.deadline_s, stream.rate_hz)
-                  for _, stream in streams_of(self._launch)) if self._started else 0
+        due = sum(self._presence.due(robot, stream.rate_hz, self._at_s(now) - stream.deadline_s)
+                  for robot, stream in streams_of(self._launch)) if self._started else 0
         asked = max(due, total.submitted - total.open)
         return total.completed / asked if asked else None
 
@@ -267,7 +251,7 @@ class Collector:
         """
         rows, statistics = self._ledger.close(), self._ledger.statistics()
         slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
-        rows += missed_rows(self._launch, rows, slips, ran_s)
+        rows += missed_rows(self._launch, rows, slips, ran_s, self._presence)
         if not self._launch.duration_s:              # on boards the duration is not known before
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(

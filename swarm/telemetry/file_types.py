@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
-from swarm.core.policy.plan import Placement
+from swarm.core.policy.plan import Placement, Plan
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
+from swarm.telemetry.ledger import Row
 
 # --- manifest.json ---
 
@@ -114,6 +117,36 @@ class SeriesRecord(msgspec.Struct, kw_only=True):
     streams: dict[str, StreamPoint]  # by `robot/stream`
 
 
+Detail = Mapping[str, str | float | int]
+
+
+class Record(Protocol):
+    """The output of a collector: a run folder, see `recorder.RunFolder`. No method raises; it counts failed writes."""
+
+    full: bool                       # an injected fault: while true, nothing can be written
+
+    @property
+    def unwritten(self) -> Mapping[str, int]:
+        """How many lines and documents could not be written, by file."""
+        ...
+
+    def manifest(self, facts: Mapping[str, Any]) -> None: ...
+
+    def event(self, at_s: float, who: str, what: str, detail: Detail | None = None) -> None: ...
+
+    def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None: ...
+
+    def pose(self, time_s: float, robots: Mapping[str, Pose | Sequence[float]]) -> None: ...
+
+    def scene(self, scene: bytes) -> None: ...
+
+    def series(self, line: SeriesRecord) -> None: ...
+
+    def requests(self, rows: Sequence[Row]) -> None: ...
+
+    def summary(self, summary: Mapping[str, Any]) -> None: ...
+
+
 # --- kinds of events ---
 
 EVENTS: dict[str, str] = {
@@ -123,6 +156,8 @@ EVENTS: dict[str, str] = {
     "held_up": "any process: it did not run for a while (`for_s`): it was stopped, or the host was busy",
     "killed": "launcher: a process ended because of a fault (`process`, `how`)",
     "crashed": "launcher: a process ended by itself (`process`, `how`)",
+    "joined": "launcher: a robot joined (`robot`)",
+    "left": "launcher: a robot that was to leave has left (`robot`)",
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
     "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",

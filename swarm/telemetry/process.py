@@ -20,7 +20,7 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
 from swarm.net.process import Process, log_to_stderr
 from swarm.telemetry.board_collector import BoardCollector
-from swarm.telemetry.collector import Record
+from swarm.telemetry.file_types import Record
 from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RunFolder, is_run_folder
 

@@ -9,6 +9,7 @@ from agents.robot import Robot
 from agents.runtime.offer import Offer
 from agents.runtime.sessions import offer_of
 from sim_worlds import scenarios
+from sim_worlds.maps import FloorPlan
 from sim_worlds.world_server import WorldServer
 from swarm.core.policy import policies
 from swarm.core.policy.draw import from_quantiles, uniform
@@ -57,6 +58,7 @@ class VirtualProcesses:
         self._solver = solver
         self._quality: Quality = quality
         self._specs: dict[str, ProcessSpec] = {}
+        self._floor: FloorPlan | None = None
         self._present: dict[str, VirtualProcess] = {}        # the newest of each name
         self._launcher: VirtualProcess | None = None
         self._offers: dict[str, Offer] = {}
@@ -69,9 +71,9 @@ class VirtualProcesses:
         self.made: Callable[[VirtualProcess, Host], None] = lambda process, host: None       # of each new process
         self.began: Callable[[VirtualProcess, Policy], None] = lambda process, policy: None  # of each new policy
 
-    def specify(self, specs: Sequence[ProcessSpec]) -> None:
-        """What may be started."""
-        self._specs = {spec.name: spec for spec in specs}
+    def specify(self, specs: Sequence[ProcessSpec], floor: FloorPlan | None = None) -> None:
+        """What may be started. floor: of the world's map, if it has one."""
+        self._specs, self._floor = {spec.name: spec for spec in specs}, floor
 
     def host(self, name: str, role: str, swarm: str, clock_step_s: float = 0.0) -> tuple[VirtualProcess, Host]:
         """A new process with its ports."""
@@ -127,7 +129,7 @@ class VirtualProcesses:
     def _begin(self, spec: ProcessSpec, process: VirtualProcess, host: Host) -> None:
         match spec.settings:
             case WorldFile() as settings:
-                world = scenarios.load(settings.scenario).build(settings.robots, settings.seed, render=False)
+                world = scenarios.build(settings.scenario, settings.robots, settings.seed, self._floor, render=False)
                 self._close.append(world.close)
                 take = partial(_take_a_frame, process, settings.seed)
                 policy = WorldServer(host, settings, stamped(world, self._views, take))

@@ -15,7 +15,8 @@ from swarm.run.director import Director
 from swarm.run.faults import faults_of
 from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
-from swarm.telemetry.collector import Collector, Record
+from swarm.telemetry.collector import Collector
+from swarm.telemetry.file_types import Record
 from swarm.virtual.network import Network
 from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
@@ -49,7 +50,7 @@ class VirtualRun:
         self.collector = Collector(
             launch, record, name=NAME, faults=faults, commanded_ns=self.launcher.now_ns(), manifest=manifest)
         self.director = Director(launch, faults, open_requests=self.collector.open_requests)
-        self.processes.specify(process_specs(resolved, swarm, host.transport.member, keys=""))
+        self.processes.specify(process_specs(resolved, swarm, host.transport.member, keys=""), resolved.floor)
         self._conductor = Conductor(
             self.director, self.collector, self.launcher, self.launcher, host.transport, self.processes, self._stop)
 

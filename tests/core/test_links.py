@@ -7,7 +7,7 @@ import pytest
 from swarm.core.policy.trace import PacketTrace, RateTrace
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.links import LinkSpec, check_links, link_between
-from swarm.core.settings.traces import parse_trace
+from swarm.core.settings.named_files.traces import parse_trace
 
 
 def test_the_name_of_a_robot_comes_before_that_of_its_fleet_in_either_order() -> None:

@@ -28,7 +28,7 @@ from swarm.core.units import seconds
 from swarm.net.process import PLAINTEXT
 from swarm.telemetry import process, table
 from swarm.telemetry.board_collector import BoardCollector
-from swarm.telemetry.collector import Record
+from swarm.telemetry.file_types import Record
 from swarm.telemetry.process import RunFolders, collected_launch
 from swarm.telemetry.recorder import RunFolder, new_folder
 from swarm.transport.endpoint import Endpoint

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.environment import ROBOT_RADIUS_M, Environment, spawns_around
@@ -56,12 +57,8 @@ def problems(building: Building) -> list[str]:
     if (free & ~reached).any():
         found.append(f"{int((free & ~reached).sum())} free cells cannot be reached")
     blocked = grid.rasterise(building.solids(targets=False))
-    centres = grid.centres_m()
-    for t in building.targets:
-        near = reached & (np.hypot(centres[None, :] - t.x_m, centres[:, None] - t.y_m) <= CONFIRM_M)
-        if not any(grid.sees(blocked, float(centres[ix]), float(centres[iy]), t.x_m, t.y_m)
-                   for iy, ix in np.argwhere(near)[::3]):
-            found.append(f"the {t.label} at ({t.x_m:.2f}, {t.y_m:.2f}) cannot be seen from within {CONFIRM_M} m")
+    found += [f"the {t.label} at ({t.x_m:.2f}, {t.y_m:.2f}) cannot be seen from within {CONFIRM_M} m"
+              for t in building.targets if not can_be_seen(t, reached, blocked, grid)]
     if len(building.clutter) < CLUTTER_MIN:
         found.append(f"only {len(building.clutter)} pieces of clutter")
     for s in building.spawns:
@@ -70,6 +67,17 @@ def problems(building: Building) -> list[str]:
         except ValueError as why:
             found.append(str(why))
     return found
+
+
+def can_be_seen(target: Thing, reached: NDArray[np.bool_], blocked: NDArray[np.bool_], grid: Grid) -> bool:
+    """Whether a robot can see the target from one of the cells that it can reach, from within CONFIRM_M of its centre.
+
+    reached, blocked: bool [iy, ix]; blocked without targets.
+    """
+    centres = grid.centres_m()
+    near = reached & (np.hypot(centres[None, :] - target.x_m, centres[:, None] - target.y_m) <= CONFIRM_M)
+    return any(grid.sees(blocked, float(centres[ix]), float(centres[iy]), target.x_m, target.y_m)
+               for iy, ix in np.argwhere(near)[::3])
 
 
 def _draw(seed: int, attempt: int, robots: int) -> Building | None:

@@ -22,7 +22,7 @@ def targets(rng: np.random.Generator, rooms: Sequence[Rect], first: int, keep_cl
 
     None if a target does not fit.
     """
-    labels = [str(s) for s in rng.permutation(np.repeat(TARGET_CLASSES, TARGETS_PER_CLASS))]
+    labels = drawn_labels(rng)
     order = [int(i) for i in rng.permutation(len(rooms)) if i != first]
     for k, label in enumerate(labels):
         for room in (order[(k + j) % len(order)] for j in range(len(order))):
@@ -32,6 +32,11 @@ def targets(rng: np.random.Generator, rooms: Sequence[Rect], first: int, keep_cl
         else:
             return None
     return list(placed)
+
+
+def drawn_labels(rng: np.random.Generator) -> list[str]:
+    """The labels of all targets, in the order in which they are placed."""
+    return [str(s) for s in rng.permutation(np.repeat(TARGET_CLASSES, TARGETS_PER_CLASS))]
 
 
 def place(rng: np.random.Generator, label: str, parts: Sequence[Solid], room: Rect, keep_clear: Sequence[Rect],

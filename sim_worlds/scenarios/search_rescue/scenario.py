@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from sim_worlds.engine import Engine, mission_of
+from sim_worlds.environment import Environment
+from sim_worlds.maps import FloorPlan
 from sim_worlds.occupancy import Grid
 from sim_worlds.robots import KINDS
-from sim_worlds.scenarios.search_rescue.building import Building, generate
+from sim_worlds.scenarios.search_rescue.building import generate
+from sim_worlds.scenarios.search_rescue.furnished_map import furnish
 from sim_worlds.sensors.lidar import Coverage
 from swarm.core.protocol.scene import SHARE, Mission, Scene
 from swarm.core.protocol.world import Observation, Report
@@ -38,7 +41,15 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Sear
 
     Raises ValueError for a fleet that the engine refuses or that does not fit into the building.
     """
-    return SearchRescue(generate(seed, len(fleet)), fleet, render=render)
+    return SearchRescue(generate(seed, len(fleet)), fleet, seed=seed, render=render)
+
+
+def on_map(floor: FloorPlan, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> SearchRescue:
+    """The same on the floor of a map, where the seed draws the targets.
+
+    Raises ValueError for a fleet that the engine refuses, or if robots or targets do not fit on the floor.
+    """
+    return SearchRescue(furnish(floor, seed, len(fleet)), fleet, seed=seed, render=render)
 
 
 def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
@@ -51,8 +62,8 @@ class SearchRescue(Engine):
 
     mark, done = "target", "found"
 
-    def __init__(self, building: Building, fleet: Sequence[RobotSpec], *, render: bool) -> None:
-        super().__init__(building, fleet, scenario="search_rescue", seed=building.seed, render=render)
+    def __init__(self, building: Environment, fleet: Sequence[RobotSpec], *, seed: int, render: bool) -> None:
+        super().__init__(building, fleet, scenario="search_rescue", seed=seed, render=render)
         grid = Grid(size_m=building.size_m, resolution_m=COVERAGE_CELL_M)
         self._coverage = Coverage(building.occupancy(COVERAGE_CELL_M), grid, COVERAGE_M, self._lidar)
         self._covered_s = dict.fromkeys(self.names, -math.inf)

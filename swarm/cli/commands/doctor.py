@@ -19,7 +19,7 @@ NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml"
 OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
     "matplotlib": "charts in reports (extra sim)", "jinja2": "pages of reports (extra sim)",
-    "scipy": "intervals of figures (extra sim)",
+    "scipy": "intervals of figures, maps (extra sim)",
     "numba": "plans (extras planner and sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
+    from sim_worlds.maps import FloorPlan
     from swarm.core.protocol.scene import Scene
 
 HELP = "list scenarios, show one, or draw one"
@@ -24,6 +25,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("name", nargs="?", metavar="NAME")
     p.add_argument("--seed", type=int, default=0, metavar="N")
     p.add_argument("--robots", type=int, default=2, metavar="N")
+    p.add_argument("--map", metavar="FILE", help="the YAML file of a ROS map in place of the scenario's own floor")
     p.add_argument("--out", metavar="FILE",
                    help="render: the picture, .svg, .png or .pdf; default: NAME-SEED.svg")
     p.add_argument("--json", action="store_true")
@@ -51,7 +53,8 @@ def run(given: argparse.Namespace) -> int:
         from swarm.cli import extras
 
         extras.needed("swarm worlds render", "matplotlib")
-    scene = _scene(given.name, given.seed, given.robots)
+    floor = _floor(given.name, given.map) if given.map is not None else None
+    scene = _scene(given.name, given.seed, given.robots, floor)
     if given.action == "render":
         return _render(scene, Path(given.out or f"{given.name}-{given.seed}.svg"))
     if given.json:
@@ -63,12 +66,26 @@ def run(given: argparse.Namespace) -> int:
     print(f"seed {scene.seed}: {scene.size_m:g} m square; shapes: "
           f"{', '.join(f'{count} {layer}' for layer, count in layers.items()) or 'none'}; "
           f"{len(scene.marks)} {scene.mark}s ({', '.join(labels)})")
+    if floor is not None:
+        print(f"floor of {floor.path}; (0, 0) is ({floor.middle[0]:.2f}, {floor.middle[1]:.2f}) in the map's frame")
     robots = [(robot.name, f"({robot.x_m:.2f}, {robot.y_m:.2f})", f"{robot.radius_m:g}") for robot in scene.robots]
     print(text_table(("robot", "starts at, m", "radius, m"), robots, right=(1, 2)), end="")
     return 0
 
 
-def _scene(name: str, seed: int, robots: int) -> Scene:
+def _floor(name: str, path: str) -> FloorPlan:
+    """The floor of a map. Raises: BadInput."""
+    from sim_worlds import scenarios
+    from sim_worlds.maps import floor_plan
+    from swarm import settings_files
+
+    if not scenarios.takes_map(name):
+        able = ", ".join(filter(scenarios.takes_map, scenarios.available()))
+        raise BadInput("--map", f"scenario {name} takes no map", f"no map, or one of {able}")
+    return floor_plan(settings_files.load_map(Path(path)))
+
+
+def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
     """The map of a scenario at its start."""
     from sim_worlds import scenarios
     from swarm.core.protocol.bounds import Robots, Seed
@@ -79,7 +96,7 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
     check(robots, Robots, "--robots")
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
-        world = scenarios.load(name).build(fleet, seed, render=False)
+        world = scenarios.build(name, fleet, seed, floor, render=False)
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:

@@ -23,6 +23,8 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
     sensors: Literal["exact", "noisy"] = "exact"     # noisy: lidar and place, too, have the noise of real ones
     spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
+    joins_at_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0    # seconds since the streams began; 0: at the start
+    leaves_at_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] | None = None   # the same; null: it stays
 
     def robots(self) -> list[str]:
         return [f"{self.name}_{i}" for i in range(self.count)]
@@ -100,6 +102,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
 
     version: Literal[1]              # of this format
     scenario: str                    # see `swarm worlds list`
+    map: str = ""                    # YAML file of a ROS map, beside this file; empty: the scenario's own floor
     fleet: list[FleetSpec]           # the robots
     streams: list[StreamOn]          # their requests
     seed: Seed = 0                   # of all random draws

@@ -79,6 +79,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
 
     name: Name = "world"
     scenario: str
+    map: str = ""                    # the YAML file of a map whose floor takes the place of the scenario's own
     robots: list[RobotSpec]
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0

@@ -248,11 +248,16 @@ def collector_file(file: CollectorFile, where: str) -> None:
     collected(file.fleet, file.streams, file.boards, where)
 
 
-def collected(
-    fleets: Sequence[FleetSpec], specs: Sequence[StreamOn], boards: Mapping[str, Board], where: str
-) -> None:
+def always_there(fleets: Sequence[FleetSpec], where: str) -> None:
+    """Robots on boards are started by their boards, at no time of a run. Raises: BadInput."""
+    if any(fleet.joins_at_s or fleet.leaves_at_s for fleet in fleets):
+        raise BadInput(f"{where}: fleet", "robots on boards join and leave by themselves", "no such times")
+
+
+def collected(fleets: Sequence[FleetSpec], specs: Sequence[StreamOn], boards: Mapping[str, Board], where: str) -> None:
     """The rules for fleets, streams and boards of a collector's file. Raises: BadInput."""
     distinct((fleet.name for fleet in fleets), f"{where}: fleet")
+    always_there(fleets, where)
     for name, settings in boards.items():
         board(settings, f"{where}: boards.{name}")
     for i, fleet in enumerate(fleets):

@@ -34,6 +34,9 @@ def identity(
     for link in launch["links"].values():
         if "trace" in link:
             link["trace"] = traces[link["trace"]]
+    if resolved.floor is not None:
+        floor = resolved.floor
+        launch["map"] = digest([floor.size_m, floor.start, [msgspec.to_builtins(wall) for wall in floor.walls]])
     return digest([FORMAT, launch, resolved.behaviour, resolved.kinds, sorted(contents.items()), arm])
 
 

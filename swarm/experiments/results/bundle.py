@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from swarm import settings_files
 from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
@@ -68,7 +69,7 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     manifests = {row.id: _manifest(folder / row.folder) for row in results.rows if row.folder}
     singles = _singles(results, manifests)
     made = _made(results, singles, manifests)
-    made |= _traces(singles)
+    made |= _traces(singles) | _maps(singles)
     files = _files(folder, results)
 
     def pack(tmp: Path) -> None:
@@ -146,16 +147,27 @@ def _made(results: Results, singles: Sequence[Single], manifests: dict[str, Mani
 
 
 def _standing_alone(launch: LaunchFile) -> LaunchFile:
-    """The launch file with the places of its traces in the archive."""
+    """The launch file with the places of its traces and its map in the archive."""
     links = {key: msgspec.structs.replace(link, trace=_place(link.trace)) if link.trace else link
              for key, link in launch.links.items()}
-    return msgspec.structs.replace(launch, links=links)
+    return msgspec.structs.replace(launch, links=links, map=_place(launch.map) if launch.map else "")
 
 
 def _traces(singles: Sequence[Single]) -> dict[str, bytes]:
     """The traces that the launch files name."""
     paths = [link.trace for _, launch in singles for link in launch.links.values() if link.trace]
     return {f"launch/{_place(path)}": _content(Path(path)) for path in dict.fromkeys(paths)}
+
+
+def _maps(singles: Sequence[Single]) -> dict[str, bytes]:
+    """The maps that the launch files name, and their images."""
+    made = dict[str, bytes]()
+    for path in dict.fromkeys(launch.map for _, launch in singles if launch.map):
+        source = settings_files.load_map(Path(path))
+        image = Path(_place(source.image_path)).name
+        described = msgspec.structs.replace(source.described, image=image)
+        made |= {f"launch/{_place(path)}": yaml_text.dump(described).encode(), f"launch/files/{image}": source.image}
+    return made
 
 
 def _place(path: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
+from sim_worlds.maps import FloorPlan
 from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
@@ -22,14 +25,31 @@ def check_boards(boards: Mapping[str, Board], where: str) -> None:
         rules.board(board, f"{where}{name}")
 
 
-def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str) -> None:
-    """All rules, in the order of the file. Raises: BadInput for the first rule that is broken."""
+def with_map(launch: LaunchFile, known: Known, where: str) -> tuple[LaunchFile, FloorPlan | None]:
+    """The launch file with a path of its map that holds everywhere, and the map's floor. Raises: BadInput."""
+    if not launch.map:
+        return launch, None
+    rules.known(launch.scenario, known.scenarios(), f"{where}: scenario", "scenario")
+    if not known.takes_map(launch.scenario):
+        able = ", ".join(filter(known.takes_map, known.scenarios()))
+        raise BadInput(f"{where}: map", f"scenario {launch.scenario} takes no map", f"no map, or one of {able}")
+    try:
+        floor = known.floor(launch.map)
+    except BadInput as error:
+        raise BadInput(f"{where}: map", f"{error.where}: {error.what}", error.want) from None
+    return msgspec.structs.replace(launch, map=floor.path), floor
+
+
+def check_launch(
+    launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str, floor: FloorPlan | None = None
+) -> None:
+    """All rules, in the order of the file. Raises: BadInput for the first rule that is broken. floor: of its map."""
     _whole_run(launch, where)
     _fleets(launch, boards, where)
     _streams(launch, where)
     check_link_names(launch, where)
     check_faults(launch, where)
-    robots = _scenario(launch, known, where)
+    robots = _scenario(launch, known, where, floor)
     if launch.behaviour:
         _behaviour(launch, robots, known, where)
     measures = known.measures(launch.scenario)
@@ -72,9 +92,12 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         rules.known(fleet.board, boards, f"{at}.board", "board")
         if launch.clock == "real":
             rules.in_time(boards[fleet.board], boards, fleet.board, f"{at}.board")
+        _presence(fleet, launch.duration_s, at)
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",
                            "one [x, y] for each, or none at all")
+    if all(fleet.joins_at_s for fleet in launch.fleet):
+        raise BadInput(f"{where}: fleet", "no robot is there at the start", "one fleet at least without joins_at_s")
     robots = sum(fleet.count for fleet in launch.fleet)
     if robots > ROBOTS_MAX:
         raise BadInput(f"{where}: fleet", f"{robots} robots", f"at most {ROBOTS_MAX}")
@@ -83,6 +106,21 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         if fleet.name in owners:                     # a fault of this name could mean either
             raise BadInput(f"{where}: fleet[{i}].name", f"a robot of fleet {owners[fleet.name]!r} is called "
                            f"{fleet.name!r}, too", "a name of its own")
+
+
+def _presence(fleet: FleetSpec, duration_s: float, at: str) -> None:
+    """A fleet joins and leaves within the run, in this order."""
+    if fleet.joins_at_s >= duration_s:
+        raise BadInput(f"{at}.joins_at_s", f"{fleet.joins_at_s:g} is not within the run",
+                       f"from 0 to below duration_s, {duration_s:g}")
+    if fleet.leaves_at_s is None:
+        return
+    if fleet.leaves_at_s >= duration_s:
+        raise BadInput(f"{at}.leaves_at_s", f"{fleet.leaves_at_s:g} is not within the run",
+                       f"below duration_s, {duration_s:g}, or nothing: the fleet stays to the end")
+    if fleet.leaves_at_s <= fleet.joins_at_s:
+        raise BadInput(f"{at}.leaves_at_s", f"at {fleet.leaves_at_s:g} s the fleet has not joined",
+                       f"above joins_at_s, {fleet.joins_at_s:g}")
 
 
 def _streams(launch: LaunchFile, where: str) -> None:
@@ -98,7 +136,7 @@ def _streams(launch: LaunchFile, where: str) -> None:
                 raise BadInput(at, f"{name!r} is there already", "each fleet once")
 
 
-def _scenario(launch: LaunchFile, known: Known, where: str) -> list[RobotSpec]:
+def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | None) -> list[RobotSpec]:
     """The scenario exists and can hold this fleet, at the places that the file names. Returns the robots."""
     scenario, kinds = launch.scenario, known.kinds()
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
@@ -110,13 +148,13 @@ def _scenario(launch: LaunchFile, known: Known, where: str) -> list[RobotSpec]:
         at = f"{where}: fleet[{i}].spawn"
         if fleet.spawn and not known.takes_spawns(scenario):
             raise BadInput(at, f"scenario {scenario} places its robots itself", "no spawn")
-        for k, (x_m, y_m) in enumerate(fleet.spawn):
+        for k, (x_m, y_m) in enumerate(fleet.spawn if floor is None else ()):       # on a map all are checked at once
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
     try:
-        known.check_fleet(scenario, robots, launch.seed)
+        known.check_fleet(scenario, robots, launch.seed, floor)
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
     return robots

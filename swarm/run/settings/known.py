@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from sim_worlds.maps import FloorPlan
 from swarm.core.policy.trace import Trace
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 
@@ -34,8 +35,19 @@ class Known(Protocol):
         """Names of what a scenario measures of the mission."""
         ...
 
-    def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
-        """Raises: ValueError if the scenario cannot hold these robots with this seed."""
+    def takes_map(self, scenario: str) -> bool:
+        """Whether robots of this scenario can be on the floor of a map."""
+        ...
+
+    def floor(self, name: str) -> FloorPlan:
+        """The floor of a map, whose path then holds everywhere. Raises: BadInput."""
+        ...
+
+    def check_fleet(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
+        """Raises: ValueError if the scenario cannot hold these robots with this seed. floor: of a map, if it has one.
+        """
         ...
 
     def takes_spawns(self, scenario: str) -> bool:

@@ -44,7 +44,7 @@ def process_specs(
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
     frame_hz = frames_hz(launch)
     world = WorldFile(
-        scenario=launch.scenario,
+        scenario=launch.scenario, map=launch.map,
         robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
         frame_hz=frame_hz, sense_hz=frame_hz, **common,
     )

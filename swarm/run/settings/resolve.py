@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sim_worlds.maps import FloorPlan
 from swarm.core.policy import policies
 from swarm.core.policy.trace import Trace
 from swarm.core.protocol.bounds import RayAddress
@@ -16,7 +17,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.run.settings import overrides
-from swarm.run.settings.checks import check_boards, check_launch, kind_of
+from swarm.run.settings.checks import check_boards, check_launch, kind_of, with_map
 from swarm.run.settings.known import Known
 from swarm.run.settings.link_checks import with_traces
 
@@ -63,6 +64,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: str                   # of the robots
     kinds: dict[str, str]            # of robot, by fleet
     traces: dict[str, Trace] = {}    # of links, by path
+    floor: FloorPlan | None = None   # of the map, if the launch has one
     ray: str = "local"
 
 
@@ -79,7 +81,8 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         launch = validation.check(_changed(source.launch, options), LaunchFile, where)
         check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
-        check_launch(launch, boards, known, where)
+        launch, floor = with_map(launch, known, where)
+        check_launch(launch, boards, known, where, floor)
         launch, traces = with_traces(launch, known, where)
         if launch.policy.endswith(policies.FILE):
             launch = msgspec.structs.replace(launch, policy=known.policy_file(launch.policy))
@@ -90,7 +93,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         launch=msgspec.structs.replace(launch, boards=used),
         behaviour=launch.behaviour or known.behaviour(launch.scenario),
         kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
-        ray=options.ray)
+        floor=floor, ray=options.ray)
 
 
 def dry_run(resolved: Resolved) -> str:

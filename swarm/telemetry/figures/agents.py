@@ -34,7 +34,7 @@ class AgentBook:
         self._last_report[agent, boot] = report
 
     def set_status(self, agent: str, boot: int, status: str) -> None:
-        """Record how one start of the process ended, as its parent saw it: `ended`, `killed` or `crashed`.
+        """Record how one start of the process ended, as its parent saw it: `ended`, `left`, `killed` or `crashed`.
 
         boot: 0 if the start was never ready.
         """

@@ -9,19 +9,23 @@ from collections.abc import Iterable, Sequence
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.settings.launch_file import LaunchFile, StreamOn
+from swarm.telemetry.figures.presence import Presence
 from swarm.telemetry.ledger import Row
 
 EARLY = 0.1                          # of a period: so much earlier a frame may fall due
 SILENT_S = 1.0                       # a world reports twice a second: after this silence it was held up
 
 
-def missed_rows(launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], ran_s: float) -> list[Row]:
+def missed_rows(
+    launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], ran_s: float, presence: Presence | None = None
+) -> list[Row]:
     """A row for each frame that was due in [0, ran_s) and was not submitted, in order of robot, stream and time.
 
-    A stream of a robot has round(rate_hz * ran_s) due frames, whatever became of the robot. Those that lie in the gaps
-    between its submitted ones are missed: by the `world` while it slipped, else by the `agent` (which was dead, stopped
-    or too busy).
+    A stream of a robot has round(rate_hz * time present) due frames, whatever became of the robot; a robot is there all
+    the time, but for those that join or leave by the launch file. Those that lie in the gaps between its submitted ones
+    are missed: by the `world` while it slipped, else by the `agent` (which was dead, stopped or too busy).
     """
+    presence = presence or Presence(launch)
     submitted: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.frame is not None:
@@ -29,9 +33,10 @@ def missed_rows(launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], 
     slips, missed, ids = list(slips), list[Row](), Counter[str]()
     for robot, stream in streams_of(launch):
         own = sorted(submitted.get((robot, stream.name), []), key=lambda row: row.due_s)
-        wanted = max(round(stream.rate_hz * ran_s) - len(own), 0)
-        gaps = _gaps(own, 1.0 / stream.rate_hz, ran_s)
-        gaps += [(ran_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
+        from_s, to_s = presence.span_s(robot, ran_s)
+        wanted = max(round(stream.rate_hz * (to_s - from_s)) - len(own), 0)
+        gaps = _gaps(own, 1.0 / stream.rate_hz, from_s, to_s)
+        gaps += [(to_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
         for at_s, number in gaps[:wanted]:
             ids[robot] += 1
             missed.append(_row(robot, stream, at_s, number, ids[robot], slips))
@@ -50,17 +55,18 @@ def whole_slips(slips: Iterable[Slip], elapsed_s: float, ran_s: float) -> list[S
     return [*slips, *([Slip(elapsed_s, ran_s, silent_s)] if silent_s > SILENT_S else [])]
 
 
-def _gaps(own: Sequence[Row], period_s: float, ran_s: float) -> list[tuple[float, int]]:
+def _gaps(own: Sequence[Row], period_s: float, from_s: float, to_s: float) -> list[tuple[float, int]]:
     """The due moments of a stream without a submitted frame, in order, each with its number on the stream's grid."""
     if not own:
-        return [((n + 0.5) * period_s, n) for n in range(round(ran_s / period_s))]
+        before = round(from_s / period_s)
+        return [(from_s + (n + 0.5) * period_s, before + n) for n in range(round((to_s - from_s) / period_s))]
     first, last = own[0], own[-1]
-    free = [(max(first.due_s - k * period_s, 0.0), _number(first) - k)
-            for k in range(int(first.due_s / period_s + EARLY), 0, -1)]
+    free = [(max(first.due_s - k * period_s, from_s), _number(first) - k)
+            for k in range(int((first.due_s - from_s) / period_s + EARLY), 0, -1)]
     for row, following in itertools.pairwise(own):
         between = round((following.due_s - row.due_s) / period_s) - 1
         free += [(row.due_s + k * period_s, _number(row) + k) for k in range(1, between + 1)]
-    after = int((ran_s - last.due_s) / period_s + 1 - EARLY)
+    after = int((to_s - last.due_s) / period_s + 1 - EARLY)
     return free + [(last.due_s + k * period_s, _number(last) + k) for k in range(1, after + 1)]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from swarm.core.protocol.messages import AgentNews
 from swarm.core.protocol.spans import Span
 from swarm.telemetry.figures.planner import PlanHistory, p95_ms
+from swarm.telemetry.figures.presence import due_by
 from swarm.telemetry.file_types import AgentPoint, LinkPoint, SeriesRecord, StreamPoint
 
 P95_OVER_S = 10.0                    # one second has too few requests for a percentile
@@ -28,11 +29,15 @@ class _Stream:
 class Series:
     """Makes the lines of `series.jsonl`. It knows only the robots and streams of the run; other names are left out.
 
-    streams: every robot with each of its streams and the stream's rate in Hz.
+    streams: every robot with each of its streams and the stream's rate in Hz. due: the due frames of a stream until
+    now, of its robot, its rate and the time in seconds.
     """
 
-    def __init__(self, robots: Iterable[str], streams: Iterable[tuple[str, str, float]], plans: PlanHistory) -> None:
-        self._robots, self._plans = set(robots), plans
+    def __init__(
+        self, robots: Iterable[str], streams: Iterable[tuple[str, str, float]], plans: PlanHistory,
+        due: Callable[[str, float, float], int] = lambda robot, rate_hz, at_s: due_by(at_s, rate_hz),
+    ) -> None:
+        self._robots, self._plans, self._due = set(robots), plans, due
         self._streams = {(robot, name): _Stream(rate_hz) for robot, name, rate_hz in streams}
         self._reports: dict[str, tuple[int, AgentNews]] = {}         # newest of each agent, with its boot
         self._told: dict[str, tuple[int, AgentNews]] = {}            # as the line before had it
@@ -82,16 +87,12 @@ class Series:
             stream.recent.popleft()
         results_s, stream.results_s = stream.results_s, []
         point = StreamPoint(
-            due=due_by(at_s, stream.rate_hz) - due_by(self._last_s, stream.rate_hz), ended=stream.ended,
-            on_time=stream.on_time, mean_ms=round(sum(results_s) / len(results_s) * 1e3, 3) if results_s else None,
+            due=self._due(robot, stream.rate_hz, at_s) - self._due(robot, stream.rate_hz, self._last_s),
+            ended=stream.ended, on_time=stream.on_time,
+            mean_ms=round(sum(results_s) / len(results_s) * 1e3, 3) if results_s else None,
             p95_ms=p95_ms([latency_s for _, latency_s in stream.recent]),
             predicted_ms=round(plan.predicted_s * 1e3, 3) if plan else None,
             predicted_p95_ms=round(plan.predicted_p95_s * 1e3, 3) if plan else None,
             predicted_on_time=plan.predicted_on_time if plan else None)
         stream.ended = stream.on_time = 0
         return point
-
-
-def due_by(at_s: float, rate_hz: float) -> int:
-    """Due frames of a stream whose time has come: rate x time, in whole frames; none before the start."""
-    return max(math.floor(rate_hz * at_s + 1e-9), 0)

@@ -27,7 +27,7 @@ QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
 VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
 EVENTS = 200                         # events that are listed
 LABELS = 30                          # of one stream, the most frequent
-WELL = ("ended", "running", "")      # statuses of an agent that are no trouble
+WELL = ("ended", "left", "running", "")      # statuses of an agent that are no trouble
 
 
 class Table(NamedTuple):

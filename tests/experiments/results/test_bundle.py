@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from docs import make_map
+from sim_worlds.maps import floor_plan
 from swarm import settings_files
 from swarm.cli.main import main
 from swarm.core.settings.boards import Board
@@ -20,7 +22,7 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.links import LinkSpec
 from swarm.experiments.design.rows import NOT_RUN, Results
 from swarm.experiments.results import results_file
-from swarm.experiments.results.bundle import SUMS, bundle
+from swarm.experiments.results.bundle import SUMS, Single, _maps, _standing_alone, bundle
 from swarm.experiments.results.write import write
 from tests.experiments.results import fakes
 from tests.telemetry import fakes as runs
@@ -97,6 +99,19 @@ def test_its_launch_files_name_only_files_that_are_in_it(folder: Path, tmp_path:
         assert files[f"made_up/launch/{trace}"] == b"# lte.csv\n"
         command = f"swarm launch {name.removeprefix('made_up/')} --seed {launch.seed} --ray none"
         assert command in files["made_up/README.md"].decode()
+
+
+def test_a_map_is_in_the_archive_with_its_image(tmp_path: Path) -> None:
+    results = fakes.results(robots=[4], delays=[5], seeds=1)
+    launch = runs.launch(map=str(make_map.FOLDER / "office.yaml"))
+    made = _maps([Single(results.rows[0], launch)])
+    for name, content in made.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    again = settings_files.load_map(tmp_path / "launch" / _standing_alone(launch).map)
+    wanted = settings_files.load_map(make_map.FOLDER / "office.yaml")
+    assert again.image == wanted.image
+    assert floor_plan(again).walls == floor_plan(wanted).walls
 
 
 def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

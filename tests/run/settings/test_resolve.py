@@ -127,6 +127,15 @@ BAD_SETS = [
     ("boards.slow={speed: {fp32: 0.1, int8: 0.1}, power_w: 1, source: x, figures: {speed: {origin: seen, source: x}}}",
      "boards.slow.figures.speed.origin"),
     ("boards.slow={speed: {fp32: 0.1}, power_w: 1, source: x}", "boards.slow.speed.int8: it is missing"),
+    ("fleet.0.joins_at_s=30", "fleet[0].joins_at_s: 30 is not within the run; from 0 to below duration_s, 30"),
+    ("fleet.0.leaves_at_s=30", "fleet[0].leaves_at_s: 30 is not within the run; below duration_s, 30, or nothing"),
+    ("fleet.0={name: rover, count: 2, board: orin_nano, joins_at_s: 9, leaves_at_s: 9}",
+     "fleet[0].leaves_at_s: at 9 s the fleet has not joined; above joins_at_s, 9"),
+    ("fleet.0.leaves_at_s=0", "fleet[0].leaves_at_s: 0 is too small; above 0"),
+    ("fleet.0.joins_at_s=-1", "fleet[0].joins_at_s: -1 is too small; at least 0"),
+    ("fleet.0.joins_at_s=.nan", "fleet[0].joins_at_s: nan"),
+    ("fleet=[{name: rover, count: 2, board: orin_nano, joins_at_s: 1}]",
+     "fleet: no robot is there at the start; one fleet at least without joins_at_s"),
     ("streams.7.rate_hz=1", "'7' is no place in a list of 2"),
     ("seed.x=1", "which has no parts"),
     ("fleet.*.physics=magic", "fleet[0].physics: 'magic' is not a choice; one of dynamic, kinematic"),
@@ -183,6 +192,15 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
 ])
 def test_a_bad_option_is_named_as_it_was_typed(tmp_path: Path, options: dict[str, object], told: str) -> None:
     assert refused(tmp_path, **options).startswith(told)
+
+
+def test_a_fault_of_a_robot_that_is_not_there(tmp_path: Path) -> None:
+    visit = ["fleet.1.joins_at_s=5", "fleet.1.leaves_at_s=10"]
+    for at_s in (4, 10):
+        line = refused(tmp_path, assignments=[*visit, f"faults=[{{at_s: {at_s}, kill: carrier_0}}]"])
+        assert f"faults[0].kill: carrier_0 is not there at {at_s} s; from 5 to below 10" in line
+    for fault in ("at_s: 5, kill: carrier_0", "at_s: 2, kill: carrier", "per_minute: 1, kill: carrier_0"):
+        assert load_launch(Options(launch=str(write_launch(tmp_path)), assignments=[*visit, f"faults=[{{{fault}}}]"]))
 
 
 def test_a_launch_file_that_is_not_there() -> None:

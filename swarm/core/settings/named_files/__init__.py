@@ -1,0 +1,1 @@
+"""Files that a launch file names: traces of links, and maps."""
