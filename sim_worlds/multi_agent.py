@@ -18,7 +18,7 @@ from sim_worlds import scenarios
 from sim_worlds.robots import KINDS, PHYSICS, check_fleet
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Act, Report
+from swarm.core.protocol.world import Act, Drive, Report
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 
@@ -135,7 +135,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         """
         acts = {name: self._act(name, action) for name, action in actions.items()}
         for name in self.agents:
-            self._world.act(name, acts.get(name) or Act(v_mps=0.0, w_radps=0.0))
+            self._world.act(name, acts.get(name) or Drive(v_mps=0.0, w_radps=0.0))
         for _ in range(self._steps if self.agents else 0):
             self._world.step()
         names, ended = self.agents, self._world.time_s >= self._duration_s - self._world.dt_s / 2
@@ -224,7 +224,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         if given.shape != (2,) or not np.isfinite(given).all():
             raise BadInput("step", f"the action of {name} is {given.tolist()}", "two finite numbers, in -1..1")
         v, w = (np.clip(given, -1.0, 1.0) * self._top[name]).tolist()
-        return Act(v_mps=v, w_radps=w, ttl_s=2 * self._period_s)
+        return Drive(v_mps=v, w_radps=w, ttl_s=2 * self._period_s)
 
 
 def _checked(seed: int) -> int:

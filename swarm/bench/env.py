@@ -17,7 +17,7 @@ import numpy as np
 from sim_worlds import parallel_env, scenarios
 from sim_worlds.robots import KINDS
 from swarm.core.clock import MonotonicClock
-from swarm.core.protocol.world import Act
+from swarm.core.protocol.world import Drive
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.rules import known
 from swarm.core.units import seconds
@@ -74,7 +74,7 @@ def _measured(name: str, given: argparse.Namespace, progress: Callable[[str], No
             began_ns = clock.now_ns()
             for row in actions * top:
                 for robot, (v, w) in zip(world.names, row.tolist(), strict=True):
-                    world.act(robot, Act(v_mps=v, w_radps=w))
+                    world.act(robot, Drive(v_mps=v, w_radps=w))
                 for _ in range(per_step):
                     world.step()
             bare.append(given.steps * per_step / seconds(clock.now_ns() - began_ns))

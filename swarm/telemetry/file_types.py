@@ -75,7 +75,7 @@ class Poses(msgspec.Struct, kw_only=True):
     """Poses of the robots; at most five lines per second."""
 
     time_s: float                    # simulated time
-    robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
+    robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad]; in the air also z_m, roll_rad, pitch_rad
 
 
 class LinkPoint(msgspec.Struct, kw_only=True):

@@ -16,7 +16,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Drive, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns, seconds
 from tests.one_thread.hosts import Stage
@@ -105,7 +105,7 @@ def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None
 def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
     team = Team()
     before = team.x_m("rover_0")
-    team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.45, w_radps=0.0, ttl_s=1.0)))
+    team.ends["rover_0"].send("world", msg.Acted(act=Drive(v_mps=0.45, w_radps=0.0, ttl_s=1.0)))
     team.stage.wait(2.0)
     assert team.x_m("rover_0") - before == pytest.approx(0.45, abs=0.02)      # it brakes as long as it speeds up
     assert team.x_m("rover_1") == -2.0
@@ -116,7 +116,7 @@ def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
 
 def test_gone_stops_a_robot_and_back_restores_it() -> None:
     team = Team()
-    act = msg.Acted(act=Act(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
+    act = msg.Acted(act=Drive(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
     team.ends["rover_0"].send("world", act)
     team.stage.wait(1.0)
     assert team.x_m("rover_0") > -1.8

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.policy import draw
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Act, Drive, Observation, Pose
 
 V_MAX_MPS = 0.6
 TTL_S = 0.5
@@ -130,8 +130,8 @@ class Steering:
         """The command of the present recovery: straight back while that is clear, otherwise a turn on the spot."""
         self._last_w = 0.0
         if now < self._back_until and _clear_back(points):
-            return Act(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
-        return Act(v_mps=0.0, w_radps=self._turn_w, ttl_s=TTL_S)
+            return Drive(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
+        return Drive(v_mps=0.0, w_radps=self._turn_w, ttl_s=TTL_S)
 
     def _follow(self, pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]],
                 face: tuple[float, float] | None) -> Act:
@@ -140,7 +140,7 @@ class Steering:
         if carrot is None or math.hypot(*carrot) < 0.2:
             turn = 0.0 if face is None else _bearing(pose, face)
             self._last_w = 0.0 if abs(turn) < 0.05 else max(-1.5, min(1.5, 2.5 * turn))
-            return Act(v_mps=0.0, w_radps=self._last_w, ttl_s=TTL_S)
+            return Drive(v_mps=0.0, w_radps=self._last_w, ttl_s=TTL_S)
         away = np.hypot(points[:, 0], points[:, 1])
         gap = clearances(points[away < _MATTERS_M])
         need = min(RADIUS_M + MARGIN_M, float(away.min(initial=math.inf)) - 0.005)
@@ -156,7 +156,7 @@ class Steering:
         score[~ok] = -np.inf
         best = int(score.argmax())                               # a turn on the spot is always ok
         self._last_w = float(_W[best])
-        return Act(v_mps=float(_V[best]), w_radps=self._last_w, ttl_s=TTL_S)
+        return Drive(v_mps=float(_V[best]), w_radps=self._last_w, ttl_s=TTL_S)
 
 
 def clearances(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.rays import Rays
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import Things, TrueView
-from swarm.core.protocol.world import Act, Pose
+from swarm.core.protocol.world import Drive, Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
@@ -102,7 +102,7 @@ def test_a_view_is_of_the_moment_at_which_it_was_taken() -> None:
         before, other = world.view("rover"), world.view("carrier")
         start = before.pose
         for name in world.names:
-            world.act(name, Act(v_mps=0.3, w_radps=0.0, ttl_s=10.0))
+            world.act(name, Drive(v_mps=0.3, w_radps=0.0, ttl_s=10.0))
         for _ in range(120):
             world.step()
         after = world.view("rover")
