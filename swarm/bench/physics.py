@@ -16,7 +16,7 @@ import numpy as np
 
 from sim_worlds.environment import Environment
 from sim_worlds.physics.motion import Motion
-from sim_worlds.robots import KINDS, PHYSICS, RobotKind
+from sim_worlds.robots import KINDS, PHYSICS, DrivingKind, RobotKind
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from swarm.telemetry.text_table import text_table
@@ -33,7 +33,8 @@ TURN_RADPS = 0.6
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     """`rows`, one for each measurement, and whether all are `within` the tolerance."""
     rows = []
-    for (name, kind), physics in itertools.product(KINDS.items(), PHYSICS):
+    driving = {name: kind for name, kind in KINDS.items() if isinstance(kind, DrivingKind)}
+    for (name, kind), physics in itertools.product(driving.items(), PHYSICS):
         progress(f"{name}, {physics}")
         v, brake = kind.v_max_mps, kind.v_ramp_mps2
         rows.append(_row(kind, physics, "stopping distance", stop_m(kind, physics), v * v / (2 * brake)))

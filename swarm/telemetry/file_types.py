@@ -126,6 +126,8 @@ EVENTS: dict[str, str] = {
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
     "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",
+    "cannot_act": "world: a robot was told what its kind cannot do, as to fly where it drives (`robot`; `acts`: "
+                  "how many; `why`, the first time); told again at the end",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
     "peer_lost": "agent: a peer is considered lost (`peer`)",
     "reports_dropped": "agent: reports that it kept for a collector were dropped or torn (`count`)",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim_worlds.robots import KINDS
+from sim_worlds.robots import ROVER
 from swarm.bench.world import bench
 from swarm.core.settings.errors import BadInput
 
@@ -44,7 +44,7 @@ def test_robots_are_asked_for_what_they_can_drive(monkeypatch: pytest.MonkeyPatc
     with bench.crowd(40, "kinematic", 3) as world:
         bench.fly(world, np.random.default_rng(1), 10, scans=False)
     speeds = np.concatenate(asked)[:, 0]
-    assert 0.0 <= speeds.min() < 0.05 < 0.41 < speeds.max() <= KINDS["rover"].v_max_mps
+    assert 0.0 <= speeds.min() < 0.05 < 0.41 < speeds.max() <= ROVER.v_max_mps
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

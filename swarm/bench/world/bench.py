@@ -20,7 +20,7 @@ import numpy as np
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
-from sim_worlds.robots import KINDS, PHYSICS
+from sim_worlds.robots import PHYSICS, ROVER
 from swarm.bench.support.child import Child, ChildError
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock
@@ -37,7 +37,7 @@ ROUNDS = 5
 MOST = 10_000
 REFERENCE = Path(__file__).with_name("fleet_reference.py")
 REFERENCE_STEPS = 25                 # of a round
-FASTEST = KINDS["rover"].v_max_mps, 1.0    # of the random commands, in m/s and rad/s
+FASTEST = ROVER.v_max_mps, 1.0    # of the random commands, in m/s and rad/s
 TTL_S = 1.0
 WANT = "the interpreter of an environment with pybullet-fleet"
 
