@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sim_worlds.occupancy import BLOCKS_BELOW_M
 from sim_worlds.robots import FlyingKind, RobotKind
 
-_LEVEL = np.array([True, False, True, False])            # columns of a velocity that are along the floor
+TINY = 1e-12                         # instead of a length of 0
 EVEN_M = 1e-9                        # bodies that only touch in height are above each other
 
 Reals = NDArray[np.float64]
@@ -80,8 +80,9 @@ class Ramps:
         left = self.commands - self.speeds
         change = np.clip(left, -most, most)
         if self._any_flies:
-            of = self._flies
-            change[of[:, None] & _LEVEL] = _shortened(left[of], most[of, 0])[:, (0, 2)].ravel()
+            share = np.minimum(1.0, most[:, 0] / np.maximum(np.hypot(left[:, 0], left[:, 2]), TINY))
+            np.multiply(left[:, 0], share, out=change[:, 0], where=self._flies)
+            np.multiply(left[:, 2], share, out=change[:, 2], where=self._flies)
         return self.speeds + change
 
 
@@ -89,5 +90,5 @@ def _shortened(vectors: Reals, most: Reals) -> Reals:
     """Vectors [k, 4] whose part along the floor, the columns 0 and 2, is at most so long, [k]."""
     vectors = vectors.copy()
     long = np.hypot(vectors[:, 0], vectors[:, 2])
-    vectors[:, (0, 2)] *= np.minimum(1.0, most / np.maximum(long, 1e-12))[:, None]
+    vectors[:, (0, 2)] *= np.minimum(1.0, most / np.maximum(long, TINY))[:, None]
     return vectors

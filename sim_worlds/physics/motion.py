@@ -57,7 +57,9 @@ class Motion:
         self._ramps = Ramps(kinds)                           # of wheels; of the wanted velocities in the air
         self._kinematic = np.array([r.physics == "kinematic" for r in fleet])
         self._drives = ~self._kinematic & ~self.bodies.flies
+        self._any_kinematic = bool(self._kinematic.any())
         self._dynamic = np.flatnonzero(~self._kinematic).tolist()
+        self._driving = np.flatnonzero(self._drives).tolist()
         self._update_every = UPDATE_EVERY if self._dynamic else 1
         self._update_s = UPDATE_EVERY * STEP_S if self._dynamic else update_s
         self.dt_s = STEP_S if self._dynamic else update_s
@@ -70,7 +72,7 @@ class Motion:
             from sim_worlds.physics.bullet import Bullet
             self.bullet = Bullet(environment, fleet, starts, camera=camera)
             self._index_of = {body: i for i, body in enumerate(self.bullet.robot_ids)}
-            for i in np.flatnonzero(self._drives).tolist():  # an idle joint turns freely: brake from the start
+            for i in self._driving:                          # an idle joint turns freely: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)
             flying = [(i, kinds[i]) for i in self._dynamic]
             flying = [(i, kind) for i, kind in flying if isinstance(kind, FlyingKind)]
@@ -121,14 +123,17 @@ class Motion:
             return
         ramps, kinematic = self._ramps, self._kinematic
         after = ramps.after(self._update_s)
-        for i in self._dynamic:
+        for i in self._driving:
             self._read(i)
         if self._airborne is not None:
-            flying = self._airborne.robots
-            self._airborne.into(self.places, self.speeds, self.left_up)
-            self._airborne.steer(after[flying], (after[flying] - ramps.speeds[flying]) / self._update_s)
-            ramps.speeds[flying] = after[flying]
-        ramps.speeds[kinematic] = after[kinematic]
+            self._airborne.update(ramps, after, self._update_s, self.places, self.speeds, self.left_up)
+            self._touch(self._airborne.robots)
+        if self._any_kinematic:
+            self._glide(after, kinematic)
+
+    def _glide(self, after: NDArray[np.float64], kinematic: NDArray[np.bool_]) -> None:
+        """Move the kinematic robots. after: the speeds that they go to, see `Ramps`."""
+        self._ramps.speeds[kinematic] = after[kinematic]
         self.speeds[kinematic], self.left_up[kinematic] = after[kinematic, :2], after[kinematic, 2:]
         moved, robots, others = self._gliding.move(self.at, self._z_m, self.speeds, self.left_up, self._update_s)
         self._learn_of_stops()
@@ -149,7 +154,7 @@ class Motion:
 
     def _turn_wheels(self, bullet: Bullet) -> None:
         """Set the wheels of the rigid bodies whose speed is on its way to a command."""
-        if not self._drives.any():
+        if not self._driving:
             return
         turned, wheels = self._ramps.after(STEP_S), self._ramps.speeds
         for i in np.flatnonzero(self._drives & (turned != wheels).any(axis=1)).tolist():
@@ -176,15 +181,22 @@ class Motion:
         return np.column_stack([at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
-        """Read the state of a rigid body that drives, and the contacts of any."""
+        """Read the state and the contacts of a rigid body that drives."""
         assert self.bullet is not None
-        if self._drives[i]:
-            pose = self.bullet.pose(i)
-            self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
-            self.speeds[i] = self.bullet.velocity(i, pose.heading_rad)
+        pose = self.bullet.pose(i)
+        self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
+        self.speeds[i] = self.bullet.velocity(i, pose.heading_rad)
         others = [self._index_of.get(body, FIXED - 1 - body) for body in sorted(self.bullet.touching(i))]
         if others:
             self.contacts.add(np.full(len(others), i), np.array(others), self._steps * self.dt_s)
+
+    def _touch(self, flying: Sequence[int]) -> None:
+        """Read the contacts of rigid bodies that fly."""
+        assert self.bullet is not None
+        pairs = self.bullet.contacts(flying)
+        if pairs:
+            others = [self._index_of.get(body, FIXED - 1 - body) for _, body in pairs]
+            self.contacts.add(np.array([i for i, _ in pairs]), np.array(others), self._steps * self.dt_s)
 
     def _place_bodies(self) -> None:
         """Put the bodies of the kinematic robots where the robots are."""

@@ -65,19 +65,20 @@ class Flight:
         self._arms = arms
         self._follow = of([1.0 - math.exp(-dt_s / k.motor_lag_s) for k in kinds])
         self.thrusts_n = np.tile(self._mass_kg * GRAVITY_MPS2 / 4, (4, 1))           # of the rotors, [4, q]
-        self._wanted = np.zeros((3, len(kinds)))             # acceleration with that against gravity
-        self._wanted[2] = GRAVITY_MPS2
-        self._along = self._wanted / GRAVITY_MPS2            # its direction
+        self._pull = self._mass_kg * GRAVITY_MPS2            # wanted force
+        self._along = np.zeros((3, len(kinds)))              # its direction, in the world
+        self._along[2] = 1.0
+        self._dragged = np.zeros((3, len(kinds)))            # force of the air
         self._rates = np.zeros((3, len(kinds)))              # wanted, in the body's frame
         self._asked = np.zeros((4, len(kinds)))
 
-    def steer(self, wanted: Reals, change: Reals, heading_rad: Reals, velocities: Reals) -> None:
+    def steer(self, wanted: Reals, change: Reals, heading: tuple[Reals, Reals], velocities: Reals) -> None:
         """Take the velocities that the robots want now, and by how much these change each second.
 
-        wanted, change: ahead, turn, to the left and up, [q, 4]. velocities: in the world, [3, q].
+        wanted, change: ahead, turn, to the left and up, [4, q]. heading: its cosine and sine. velocities: in the world,
+        [3, q].
         """
-        (v, w, left, up), (dv, _, dleft, dup) = wanted.T, change.T
-        c, s = np.cos(heading_rad), np.sin(heading_rad)
+        (v, w, left, up), (dv, _, dleft, dup), (c, s) = wanted, change, heading
         ahead, aside = dv - w * left, dleft + w * v          # the frame of the command turns
         goal = np.stack([c * v - s * left, s * v + c * left, up])
         accel = np.stack([c * ahead - s * aside, s * ahead + c * aside, dup])
@@ -85,23 +86,25 @@ class Flight:
         steep = np.hypot(accel[0], accel[1])
         accel[:2] *= np.minimum(1.0, STEEPEST_MPS2 / np.maximum(steep, 1e-12))
         accel[2] = np.maximum(accel[2] + GRAVITY_MPS2, LEAST_UP_MPS2)
-        self._wanted = accel
-        self._along = accel / np.sqrt((accel * accel).sum(axis=0))
+        size = np.sqrt((accel * accel).sum(axis=0))
+        self._along, self._pull = accel / size, self._mass_kg * size
+        self._dragged = self._drag * velocities              # it changes little until the next call
         self._rates[2] = w
 
-    def push(self, turns: Reals, velocities: Reals, spins: Reals) -> tuple[Reals, Reals]:
+    def push(self, turns: Reals, spins: Reals) -> tuple[Reals, Reals]:
         """One step of the inner loops and the rotors: forces in the world and torques in the body's frame, [3, q] each.
 
-        turns: `rotations`, [3, 3, q]. velocities, spins: in the world, [3, q], m/s and rad/s.
+        turns: `rotations`, [3, 3, q]. spins: in the world, [3, q], rad/s.
         """
-        up, asked = turns[:, 2], self._asked
-        along = (turns * self._along[:, None]).sum(axis=0)   # in the body's frame
-        np.multiply(along[0], ATTITUDE_HZ, out=self._rates[1])
-        np.multiply(along[1], -ATTITUDE_HZ, out=self._rates[0])
-        np.multiply((self._wanted * up).sum(axis=0), self._mass_kg, out=asked[0])
-        np.multiply(self._rates - (turns * spins[:, None]).sum(axis=0), self._stiff, out=asked[1:])
-        rotors = _SIGNS @ (asked * self._spread)
+        asked, rates = self._asked, self._rates
+        along = np.add.reduce(turns * self._along[:, None])  # in the body's frame, as the spins
+        np.multiply(along[0], ATTITUDE_HZ, out=rates[1])
+        np.multiply(along[1], -ATTITUDE_HZ, out=rates[0])
+        np.multiply(along[2], self._pull, out=asked[0])
+        np.multiply(rates - np.add.reduce(turns * spins[:, None]), self._stiff, out=asked[1:])
+        asked *= self._spread
+        rotors = _SIGNS @ asked
         np.minimum(np.maximum(rotors, 0.0, out=rotors), self._most_n, out=rotors)
         self.thrusts_n += self._follow * (rotors - self.thrusts_n)
         got = (_SIGNS.T @ self.thrusts_n) * self._arms
-        return up * got[0] - self._drag * velocities, got[1:]
+        return turns[:, 2] * got[0] - self._dragged, got[1:]
