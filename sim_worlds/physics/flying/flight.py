@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics import STEP_S
+from sim_worlds.physics.bodies import TINY
 from sim_worlds.robots import FlyingKind
 
 GRAVITY_MPS2 = 9.81
@@ -58,6 +59,7 @@ class Flight:
             return np.array(values, float).T
 
         self._mass_kg, self._drag = of([k.mass_kg for k in kinds]), of([k.drag_ns_per_m for k in kinds])
+        self._feed = self._drag / self._mass_kg
         self._stiff = RATE_HZ * of([k.inertia_kgm2 for k in kinds])                  # torque for a rate, [3, q]
         self._most_n = of([k.thrust_n for k in kinds])
         arms = of([(1.0, k.arm_m, k.arm_m, k.torque_m) for k in kinds])
@@ -70,29 +72,31 @@ class Flight:
         self._along[2] = 1.0
         self._dragged = np.zeros((3, len(kinds)))            # force of the air
         self._rates = np.zeros((3, len(kinds)))              # wanted, in the body's frame
-        self._asked = np.zeros((4, len(kinds)))
+        self._asked, self._out = np.zeros((4, len(kinds))), np.zeros((6, len(kinds)))
 
-    def steer(self, wanted: Reals, change: Reals, heading: tuple[Reals, Reals], velocities: Reals) -> None:
+    def steer(self, wanted: Reals, change: Reals, heading: tuple[Reals, Reals],
+              now: tuple[Reals, Reals, Reals], velocities: Reals) -> None:
         """Take the velocities that the robots want now, and by how much these change each second.
 
-        wanted, change: ahead, turn, to the left and up, [4, q]. heading: its cosine and sine. velocities: in the world,
-        [3, q].
+        wanted, change: ahead, turn, to the left and up, [4, q]. heading: its cosine and sine. now: the velocities
+        ahead, to the left and up. velocities: the same in the world, [3, q].
         """
         (v, w, left, up), (dv, _, dleft, dup), (c, s) = wanted, change, heading
-        ahead, aside = dv - w * left, dleft + w * v          # the frame of the command turns
-        goal = np.stack([c * v - s * left, s * v + c * left, up])
-        accel = np.stack([c * ahead - s * aside, s * ahead + c * aside, dup])
-        accel += VELOCITY_HZ * (goal - velocities) + self._drag / self._mass_kg * goal
-        steep = np.hypot(accel[0], accel[1])
-        accel[:2] *= np.minimum(1.0, STEEPEST_MPS2 / np.maximum(steep, 1e-12))
-        accel[2] = np.maximum(accel[2] + GRAVITY_MPS2, LEAST_UP_MPS2)
-        size = np.sqrt((accel * accel).sum(axis=0))
+        goal = np.array((v, left, up))
+        accel = VELOCITY_HZ * (goal - now) + self._feed * goal
+        accel[0] += dv - w * left                            # the frame of the command turns
+        accel[1] += dleft + w * v
+        accel[:2] *= np.minimum(1.0, STEEPEST_MPS2 / np.maximum(np.hypot(accel[0], accel[1]), TINY))
+        accel[2] = np.maximum(accel[2] + dup + GRAVITY_MPS2, LEAST_UP_MPS2)
+        ahead, aside, _ = accel
+        accel[:2] = c * ahead - s * aside, s * ahead + c * aside
+        size = np.sqrt(np.add.reduce(accel * accel))
         self._along, self._pull = accel / size, self._mass_kg * size
         self._dragged = self._drag * velocities              # it changes little until the next call
         self._rates[2] = w
 
-    def push(self, turns: Reals, spins: Reals) -> tuple[Reals, Reals]:
-        """One step of the inner loops and the rotors: forces in the world and torques in the body's frame, [3, q] each.
+    def push(self, turns: Reals, spins: Reals) -> Reals:
+        """One step of the inner loops and the rotors: forces in the world, and torques in the body's frame, [6, q].
 
         turns: `rotations`, [3, 3, q]. spins: in the world, [3, q], rad/s.
         """
@@ -107,4 +111,7 @@ class Flight:
         np.minimum(np.maximum(rotors, 0.0, out=rotors), self._most_n, out=rotors)
         self.thrusts_n += self._follow * (rotors - self.thrusts_n)
         got = (_SIGNS.T @ self.thrusts_n) * self._arms
-        return turns[:, 2] * got[0] - self._dragged, got[1:]
+        out = self._out
+        np.subtract(turns[:, 2] * got[0], self._dragged, out=out[:3])
+        out[3:] = got[1:]
+        return out
