@@ -48,6 +48,8 @@ class Bodies:
 class Ramps:
     """Speeds on their way to commands, within each robot's limits: ahead, turn, to the left and up, [n, 4].
 
+    In a fleet that only drives they are ahead and turn, [n, 2].
+
     Robots that drive have limits of speed and acceleration for each axis. Of those that fly, the limits along the floor
     are of the vector, in whatever direction it points.
     """
@@ -62,20 +64,24 @@ class Ramps:
             top.append((kind.v_max_mps, kind.w_max_radps, level, up))
             level, up = (kind.v_ramp_mps2, kind.up_ramp_mps2) if flying else (0.0, 0.0)
             ramp.append((kind.v_ramp_mps2, kind.w_ramp_radps2, level, up))
-        self._top, self._ramp = np.array(top).reshape(-1, 4), np.array(ramp).reshape(-1, 4)
-        self.commands, self.speeds = np.zeros((len(kinds), 4)), np.zeros((len(kinds), 4))
+        used = slice(4 if self._any_flies else 2)
+        self._top, self._ramp = (np.array(limits).reshape(-1, 4)[:, used].copy() for limits in (top, ramp))
+        self.commands, self.speeds = np.zeros_like(self._top), np.zeros_like(self._top)
 
     def command(self, commands: Reals, robots: NDArray[np.intp]) -> None:
-        """Set what robots go to, [k, 4], clipped to their limits; nan and inf are a stop."""
+        """Set what robots go to, [k, 2 or 4], clipped to their limits; nan and inf are a stop."""
         top = self._top[robots]
+        if commands.shape[1] < top.shape[1]:
+            commands = np.column_stack([commands, np.zeros_like(commands)])
         finite = np.isfinite(commands).all(axis=1, keepdims=True)
         wanted = np.where(finite, commands, 0.0)
-        flies = self._flies[robots]
-        wanted[flies] = _shortened(wanted[flies], top[flies, 0])
+        if self._any_flies:
+            flies = self._flies[robots]
+            wanted[flies] = _shortened(wanted[flies], top[flies, 0])
         self.commands[robots] = np.clip(wanted, -top, top)
 
     def after(self, dt_s: float) -> Reals:
-        """The speeds `dt_s` from now, [n, 4]; `speeds` stay as they are."""
+        """The speeds `dt_s` from now, as `speeds`, which stay as they are."""
         most = self._ramp * dt_s
         left = self.commands - self.speeds
         change = np.clip(left, -most, most)

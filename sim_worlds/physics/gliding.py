@@ -46,17 +46,23 @@ class Gliding:
         in m/s, [n, 2]. All are changed: speeds become what the obstacles left of them. Returns the robots that moved,
         and the contacts: robots, and the other one of each: a robot or FIXED.
         """
-        robots = np.flatnonzero(self._which & (speeds.any(axis=1) | left_up.any(axis=1)))
+        moving = speeds.any(axis=1)
+        if self._climbing is not None:
+            moving |= left_up.any(axis=1)
+        robots = np.flatnonzero(self._which & moving)
         if not robots.size:
             return robots, robots, robots
-        (v, w), here, aside = speeds[robots].T, at[robots], left_up[robots, 0]
-        ahead = directions(here[:, 2] + w * dt_s / 2)
-        left = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
-        by = (v * dt_s)[:, None] * ahead + (aside * dt_s)[:, None] * left
+        (v, w), here = speeds[robots].T, at[robots]
+        ahead, along = directions(here[:, 2] + w * dt_s / 2), np.abs(v)
+        by = (v * dt_s)[:, None] * ahead
+        if self._climbing is not None:
+            aside = left_up[robots, 0]
+            by += (aside * dt_s)[:, None] * _to_the_left(ahead)
+            along = np.hypot(v, aside)
         to = here[:, :2] + by
         at[robots, 2] = wrapped(here[:, 2] + w * dt_s)
         margins_m = np.zeros(len(at))
-        margins_m[robots] = np.hypot(v, aside) * dt_s + ROUNDING_M
+        margins_m[robots] = along * dt_s + ROUNDING_M
         near = self._close.within(at[:, :2], margins_m)
         first, second = near
         if self._climbing is not None:
@@ -65,7 +71,7 @@ class Gliding:
             first, second = first[level], second[level]
         beset = self._obstacles.stop(robots, to, self._layers)
         beset |= _marked(len(at), first, second)[robots]
-        slow = np.flatnonzero(beset & ((v != 0.0) | (aside != 0.0)))
+        slow = np.flatnonzero(beset & (along != 0.0))
         fast = np.ones(len(robots), bool)
         fast[slow] = False
         at[robots[fast], :2] = to[fast]
@@ -73,9 +79,9 @@ class Gliding:
         stopped = slow[(at[robots[slow], :2] != to[slow]).any(axis=1)]
         moved = at[robots[stopped], :2] - here[stopped, :2]
         speeds[robots[stopped], 0] = (moved * ahead[stopped]).sum(axis=1) / dt_s
-        sideways = self._flies[robots[stopped]]
-        left_up[robots[stopped], 0] = np.where(sideways, (moved * left[stopped]).sum(axis=1) / dt_s, 0.0)
         if self._climbing is not None:
+            sideways = (moved * _to_the_left(ahead[stopped])).sum(axis=1) / dt_s
+            left_up[robots[stopped], 0] = np.where(self._flies[robots[stopped]], sideways, 0.0)
             robots_up, others_up = self._climbing.move(self._flies, at[:, :2], z_m, left_up[:, 1], *near, dt_s)
             touched = np.concatenate([touched[0], robots_up]), np.concatenate([touched[1], others_up])
         return robots, *touched
@@ -137,6 +143,11 @@ def _marked(count: int, *indices: Indices) -> NDArray[np.bool_]:
     for some in indices:
         marks[some] = True
     return marks
+
+
+def _to_the_left(ahead: Reals) -> Reals:
+    """Unit vectors to the left of those ahead, [n, 2]."""
+    return np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
 
 
 def directions(angles_rad: Reals) -> Reals:

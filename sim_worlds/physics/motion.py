@@ -103,7 +103,7 @@ class Motion:
 
         commands: ahead in m/s and turn in rad/s, [k, 2].
         """
-        self._ramps.command(np.column_stack([commands, np.zeros_like(commands)]), robots)
+        self._ramps.command(commands, robots)
 
     def fly_all(self, commands: NDArray[np.float64], robots: NDArray[np.intp]) -> None:
         """The same of robots that fly: ahead, to the left and up in m/s, and turn in rad/s, [k, 4]."""
@@ -134,7 +134,9 @@ class Motion:
     def _glide(self, after: NDArray[np.float64], kinematic: NDArray[np.bool_]) -> None:
         """Move the kinematic robots. after: the speeds that they go to, see `Ramps`."""
         self._ramps.speeds[kinematic] = after[kinematic]
-        self.speeds[kinematic], self.left_up[kinematic] = after[kinematic, :2], after[kinematic, 2:]
+        self.speeds[kinematic] = after[kinematic, :2]
+        if self.bodies.any_flies:
+            self.left_up[kinematic] = after[kinematic, 2:]
         moved, robots, others = self._gliding.move(self.at, self._z_m, self.speeds, self.left_up, self._update_s)
         self._learn_of_stops()
         self._misplaced[moved] = True
