@@ -16,7 +16,7 @@ from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Clock, Transport
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Perceived, Report
+from swarm.core.protocol.world import Drive, Fly, Observation, Perceived, Report
 from swarm.core.settings.process_files import AgentFile
 
 Given = behaviours.Event | Callable[[], Perceived]
@@ -83,7 +83,7 @@ class Acting:
     def _perform(self, outputs: Sequence[behaviours.Output]) -> None:
         for output in outputs:
             match output:
-                case Act():
+                case Drive() | Fly():
                     self._body.act(output)
                 case Report():
                     self._body.report(output)

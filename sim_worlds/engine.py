@@ -7,7 +7,7 @@ A scenario is an environment (walls, things, spawn poses) and a subclass of `Eng
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,14 +22,14 @@ from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
-from sim_worlds.sensors.lidar import Scanner
+from sim_worlds.sensors.lidar import Scanners
 from sim_worlds.sensors.past import Past
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
-from sim_worlds.world_interface import World
+from sim_worlds.world_interface import CannotAct, World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
-from swarm.core.protocol.world import Act, Observation, Pose, Report
+from swarm.core.protocol.world import Act, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 
 NO_SCAN = np.empty(0, np.float32)
@@ -71,16 +71,16 @@ class Engine(World):
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         self._suites = [noisy(self.suite) if robot.sensors == "noisy" else self.suite for robot in fleet]
-        caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        casters = Scanners(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._instruments = [
-            Instruments(suite, seed, robot.name, i, self.motion, caster) if has_instruments(suite) else None
+            Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None
             for i, (suite, robot) in enumerate(zip(self._suites, fleet, strict=True))]
         self._counting = [one for one in self._instruments if one is not None and one.counts]
         self._past = Past(self.motion, slowest_s(self.suite))
-        self._scanner = Scanner(solids, self._lidar)
+        self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
-        self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
+        self._seen_at, self._seen = -1, self.motion.places   # a step, and the poses of all then: its views share them
 
     @property
     def time_s(self) -> float:
@@ -98,19 +98,46 @@ class Engine(World):
             one.count()
 
     def act(self, robot: str, act: Act) -> None:
-        """Set a velocity command; a removed robot ignores it."""
-        self.act_all(np.array([[act.v_mps, act.w_radps]]), act.ttl_s, np.array([self.index(robot)]))
+        """Set a velocity command; a removed robot ignores it.
+
+        Raises: CannotAct for a command of another kind of robot.
+        """
+        robots, ttl_s = np.array([self.index(robot)]), act.ttl_s
+        if isinstance(act, Fly):
+            self.fly_all(np.array([[act.vx_mps, act.vy_mps, act.vz_mps, act.yaw_radps]]), ttl_s, robots)
+        else:
+            self.act_all(np.array([[act.v_mps, act.w_radps]]), ttl_s, robots)
 
     def act_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
-        """Set the velocity commands of many robots, by index; None: of all. Removed robots ignore theirs.
+        """Set the velocity commands of many robots that drive, by index; None: of all. Removed robots ignore theirs.
 
-        commands: forward in m/s and turn in rad/s, [k, 2].
+        commands: ahead in m/s and turn in rad/s, [k, 2]. Raises: CannotAct if one of the robots flies.
         """
+        self._command(self.motion.drive_all, commands, ttl_s, self._able("drive", robots))
+
+    def fly_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
+        """The same of robots that fly: ahead, to the left and up in m/s, and turn in rad/s, [k, 4].
+
+        Raises: CannotAct if one of the robots drives.
+        """
+        self._command(self.motion.fly_all, commands, ttl_s, self._able("fly", robots))
+
+    def _able(self, to: str, robots: NDArray[np.intp] | None) -> NDArray[np.intp]:
+        """Robots by index. Raises: CannotAct if one of them cannot do that."""
         robots = np.arange(len(self.names)) if robots is None else robots
+        others = robots[self.motion.bodies.flies[robots] != (to == "fly")]
+        if others.size:
+            robot = self._fleet[int(others[0])]
+            raise CannotAct(f"robot {robot.name} is a {robot.kind}, which cannot {to}")
+        return robots
+
+    def _command(self, give: Callable[[NDArray[np.float64], NDArray[np.intp]], None], commands: NDArray[np.float64],
+                 ttl_s: float, robots: NDArray[np.intp]) -> None:
+        """Give commands that hold for `ttl_s`."""
         here = ~self._removed[robots]
         robots, commands = robots[here], commands[here]
         alive = ttl_s > 0.0                                  # false also for nan
-        self.motion.drive_all(commands if alive else np.zeros_like(commands), robots)
+        give(commands if alive else np.zeros_like(commands), robots)
         self._expires_s[robots] = self.time_s + ttl_s if alive else np.inf
         self._first_s = float(self._expires_s.min())
 
@@ -126,10 +153,10 @@ class Engine(World):
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
         i, m, camera = self.index(robot), self.motion, self.suite.camera
-        pose, (v, w) = m.pose(i), m.speeds[i].tolist()
+        pose, (v, w), (left, up) = m.pose(i), m.speeds[i].tolist(), m.left_up[i].tolist()
         scan, readings = NO_SCAN, dict[str, Reading]()
         if self.suite.lidar is not None:
-            scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
+            scan = self._scan(i, pose)
         one = self._instruments[i]
         if one is not None:
             readings = one.read(self._past, self.time_s, self._steps)
@@ -140,18 +167,28 @@ class Engine(World):
         age_s = self._lidar.latency_s if image is None or camera is None else max(
             self._lidar.latency_s, camera.latency_s)
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
-                           frame=image, bumped=bumped, readings=readings)
+                           frame=image, bumped=bumped, readings=readings, left_mps=left, up_mps=up)
+
+    def _scan(self, robot: int, pose: Pose) -> NDArray[np.float32]:
+        """The lidar scan of one robot now, float32 [beams], without noise."""
+        scanner = self._scanners.between(*self.motion.bodies.sight_m(robot, pose.z_m))
+        return scanner.scan(pose, self.motion.circles(robot, self._lidar.range_m))
 
     def scan_all(self) -> NDArray[np.float32]:
-        """The lidar scans of all robots now, float32 [n, beams], metres, without noise."""
+        """The lidar scans of all robots now, float32 [n, beams], metres, without noise.
+
+        In one go if all drive; if any flies, one robot after the other.
+        """
+        if self.motion.bodies.any_flies:
+            return np.stack([self._scan(i, pose) for i, pose in enumerate(self.motion.poses)])
         if self._fleet_scanner is None:
             self._fleet_scanner = FleetScanner(self.environment.solids(), self._lidar)
         return self._fleet_scanner.scan(self.motion.at, self.motion.radii_m)
 
     def view(self, robot: str) -> TrueView:
-        """What the robot's camera sees now, without rendering; another robot is a cylinder."""
+        """What the robot's camera sees now, without rendering; another robot is a few simple solids."""
         if self._seen_at != self._steps:
-            self._seen_at, self._seen = self._steps, self.motion.at.copy()
+            self._seen_at, self._seen = self._steps, self.motion.places.copy()
         return TrueView(self._things, self._seen, self.index(robot))
 
     def sensors(self, robot: str) -> SensorSuite:
@@ -195,7 +232,7 @@ class Engine(World):
 
     def _robots(self, poses: Sequence[Pose]) -> list[SceneRobot]:
         return [SceneRobot(name=r.name, kind=r.kind, radius_m=KINDS[r.kind].radius_m, x_m=p.x_m, y_m=p.y_m,
-                           heading_rad=p.heading_rad) for r, p in zip(self._fleet, poses, strict=False)]
+                           heading_rad=p.heading_rad, z_m=p.z_m) for r, p in zip(self._fleet, poses, strict=False)]
 
 
 def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
@@ -216,7 +253,7 @@ def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec
     for i, robot in enumerate(fleet):
         if robot.spawn is not None:
             environment.check_spawn(*robot.spawn, radii_m[i])
-            spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
+            spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad, spawns[i].z_m)
     xy = places_of(spawns[:len(fleet)])[:, :2]
     for i, j in sorted(sorted(pair) for pair in zip(*pairs_within(xy, 2 * max(radii_m)), strict=True)):
         a, b = spawns[i], spawns[j]

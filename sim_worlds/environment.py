@@ -15,13 +15,15 @@ from swarm.core.protocol.world import Pose
 
 ROBOT_RADIUS_M = 0.30                # larger than every robot, with a margin
 SPAWN_MARGIN_M = 0.2                 # between a robot at its start and a wall
+OPEN_TOP_M = 3.0                     # how high robots fly where there are no walls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A square floor with sides of `size_m`, centred on the origin, and everything on it, in the world frame.
 
-    spawns: start poses in the order of the fleet, at least one for each robot.
+    spawns: start poses in the order of the fleet, at least one for each robot. A robot that flies starts at the height
+    of its spawn, or at that of its kind where the spawn is on the floor.
     """
 
     size_m: float
@@ -34,6 +36,14 @@ class Environment:
     floor_colour: Colour = (0.4, 0.4, 0.4)
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp
+    ceiling_m: float | None = None               # no robot flies higher; None: the top of the highest wall
+
+    @property
+    def top_m(self) -> float:
+        """The height above which no robot flies."""
+        if self.ceiling_m is not None:
+            return self.ceiling_m
+        return max((wall.z_m + wall.hz_m for wall in self.walls), default=OPEN_TOP_M)
 
     def solids(self, targets: bool = True) -> Iterator[Solid]:
         """All solids that can block a robot: walls, clutter, then targets."""

@@ -11,19 +11,21 @@ from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from sim_worlds import scenarios
-from sim_worlds.robots import KINDS, PHYSICS, check_fleet
+from sim_worlds.robots import KINDS, PHYSICS, FlyingKind, RobotKind, check_fleet
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Act, Report
+from swarm.core.protocol.world import Act, Drive, Fly, Report
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 
 BOX_VALUES = 5                       # of a true box: label + 1 (0: no box in this row), x0, y0, x1, y1
 MOST_BOXES = 256
+FLY_VALUES = 4                       # of an action of a robot that flies
 MOST_PERIOD_S, MOST_DURATION_S = 10.0, 86_400.0
 MOST_ROBOTS = 1000
 SEEDS = 2**31                        # of worlds that `reset` draws
@@ -52,7 +54,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
     An observation is a dict: `pose` [3] (x and y in m, heading in rad), `speeds` [2] (m/s, rad/s), `bumped` [1] (0 or
     1), `scan` [beams] in m if the robot has a lidar; optional are `frame` uint8 [height, width, 3] and `boxes`
     [boxes, 5]: label + 1 (0: no box in this row), x0, y0, x1, y1 in pixels. An action is [v, w] in -1..1, in units of
-    the kind's top speeds; values outside are clipped.
+    the kind's top speeds; values outside are clipped. A robot that flies has a `pose` [6] with z in m, roll and pitch,
+    `speeds` [4] with those to the left and up in m/s, and an action [ahead, left, up, turn].
     Raises: ValueError for options that make no world.
     """
 
@@ -87,10 +90,10 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
             "name": name, "render_modes": ["rgb_array"], "render_fps": 1 / self._period_s, "is_parallelizable": True}
         self.possible_agents = [robot.name for robot in self._fleet]
         self.agents: list[str] = []
-        self._top = {robot.name: (KINDS[robot.kind].v_max_mps, KINDS[robot.kind].w_max_radps) for robot in self._fleet}
+        self._top = {robot.name: _top(KINDS[robot.kind]) for robot in self._fleet}
         self._spaces = {name: self._space(name) for name in self.possible_agents}
         self.observation_spaces = dict[str, Any](self._spaces)
-        self.action_spaces = {name: spaces.Box(-1.0, 1.0, (2,), np.float32) for name in self.possible_agents}
+        self.action_spaces = {name: spaces.Box(-1.0, 1.0, (len(top),), np.float32) for name, top in self._top.items()}
         self._before = self._world.mission()
 
     @property
@@ -131,11 +134,11 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         dict[str, ObservationOf], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """One period. An agent without an action stops; `infos` have the measures of the mission.
 
-        Raises: ValueError for an action of an unknown agent, or one that is not two finite numbers.
+        Raises: ValueError for an action of an unknown agent, or one that is not so many finite numbers.
         """
         acts = {name: self._act(name, action) for name, action in actions.items()}
         for name in self.agents:
-            self._world.act(name, acts.get(name) or Act(v_mps=0.0, w_radps=0.0))
+            self._world.act(name, acts.get(name) or self._act(name, np.zeros(len(self._top[name]))))
         for _ in range(self._steps if self.agents else 0):
             self._world.step()
         names, ended = self.agents, self._world.time_s >= self._duration_s - self._world.dt_s / 2
@@ -178,7 +181,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
     def _space(self, name: str) -> spaces.Dict:
         suite, unbounded = self._world.sensors(name), {"low": -np.inf, "high": np.inf, "dtype": np.float32}
         parts: dict[str, spaces.Space[Any]] = {
-            "pose": spaces.Box(shape=(3,), **unbounded), "speeds": spaces.Box(shape=(2,), **unbounded),
+            "pose": spaces.Box(shape=(6 if self._flies(name) else 3,), **unbounded),
+            "speeds": spaces.Box(shape=(4 if self._flies(name) else 2,), **unbounded),
             "bumped": spaces.Box(0.0, 1.0, (1,), np.float32)}
         if suite.lidar is not None:
             parts["scan"] = spaces.Box(0.0, suite.lidar.range_m, (suite.lidar.beams,), np.float32)
@@ -196,8 +200,9 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
     def _observation(self, name: str) -> ObservationOf:
         seen = self._world.observe(name, frame=self._frames)
         parts: ObservationOf = {
-            "pose": np.array([seen.pose.x_m, seen.pose.y_m, seen.pose.heading_rad], np.float32),
-            "speeds": np.array([seen.v_mps, seen.w_radps], np.float32), "bumped": np.array([seen.bumped], np.float32)}
+            "pose": np.array(astuple(seen.pose)[:6 if self._flies(name) else 3], np.float32),
+            "speeds": np.array([seen.v_mps, seen.w_radps, seen.left_mps, seen.up_mps][:4 if self._flies(name) else 2],
+                               np.float32), "bumped": np.array([seen.bumped], np.float32)}
         space = self._spaces[name]
         if "scan" in space.spaces:
             lidar = space["scan"]
@@ -221,10 +226,26 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
         if name not in self.agents:
             raise BadInput("step", f"an action of {name!r}", self._now())
         given = np.asarray(action, np.float64)
-        if given.shape != (2,) or not np.isfinite(given).all():
-            raise BadInput("step", f"the action of {name} is {given.tolist()}", "two finite numbers, in -1..1")
-        v, w = (np.clip(given, -1.0, 1.0) * self._top[name]).tolist()
-        return Act(v_mps=v, w_radps=w, ttl_s=2 * self._period_s)
+        top = self._top[name]
+        if given.shape != (len(top),) or not np.isfinite(given).all():
+            raise BadInput("step", f"the action of {name} is {given.tolist()}",
+                           f"{'four' if self._flies(name) else 'two'} finite numbers, in -1..1")
+        speeds, ttl_s = (np.clip(given, -1.0, 1.0) * top).tolist(), 2 * self._period_s
+        if self._flies(name):
+            vx, vy, vz, yaw = speeds
+            return Fly(vx_mps=vx, vy_mps=vy, vz_mps=vz, yaw_radps=yaw, ttl_s=ttl_s)
+        v, w = speeds
+        return Drive(v_mps=v, w_radps=w, ttl_s=ttl_s)
+
+    def _flies(self, name: str) -> bool:
+        return len(self._top[name]) == FLY_VALUES
+
+
+def _top(kind: RobotKind) -> tuple[float, ...]:
+    """The top speeds of a kind of robot, in the order of its actions."""
+    if isinstance(kind, FlyingKind):
+        return kind.v_max_mps, kind.v_max_mps, kind.up_max_mps, kind.w_max_radps
+    return kind.v_max_mps, kind.w_max_radps
 
 
 def _checked(seed: int) -> int:

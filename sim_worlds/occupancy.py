@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,18 @@ class Grid:
         rim = np.abs(centres) > self.size_m / 2 - inflate_m
         out[rim, :] = out[:, rim] = True
         for solid in solids:
-            if solid.z_m - solid.hz_m >= BLOCKS_BELOW_M:
-                continue
-            r = solid.rect().grown(inflate_m + self.resolution_m)
-            ys = slice(self.index(r.y0_m), self.index(r.y1_m) + 1)
-            xs = slice(self.index(r.x0_m), self.index(r.x1_m) + 1)
-            out[ys, xs] |= solid.distance_m(centres[None, xs], centres[ys, None]) <= inflate_m
+            if solid.z_m - solid.hz_m < BLOCKS_BELOW_M:
+                self.mark(out, solid, inflate_m, True)
         return out
+
+    def mark(self, cells: NDArray[Any], solid: Solid, inflate_m: float, bits: Any) -> None:
+        """Add `bits` to the cells [cells, cells] whose centre is within `inflate_m` of a solid's footprint."""
+        centres = self.centres_m()
+        r = solid.rect().grown(inflate_m + self.resolution_m)
+        ys = slice(self.index(r.y0_m), self.index(r.y1_m) + 1)
+        xs = slice(self.index(r.x0_m), self.index(r.x1_m) + 1)
+        near = solid.distance_m(centres[None, xs], centres[ys, None]) <= inflate_m
+        cells[ys, xs][near] |= bits
 
     def steps_from(self, free: NDArray[np.bool_], x_m: float, y_m: float) -> NDArray[np.int32]:
         """int32 [cells, cells]: 4-neighbour steps from the cell at (x, y) through free cells, -1 if unreachable."""

@@ -13,6 +13,10 @@ from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Observation, Report
 
 
+class CannotAct(ValueError):
+    """A command that the kind of the robot cannot do: one to fly for a robot that drives, or the other way round."""
+
+
 class World(ABC):
     """Robots with a mission in an environment, advanced in steps of `dt_s` of simulated time.
 
@@ -34,7 +38,10 @@ class World(ABC):
 
     @abstractmethod
     def act(self, robot: str, act: Act) -> None:
-        """Set a velocity command; it holds for `ttl_s` of simulated time, then the robot stops."""
+        """Set a velocity command; it holds for `ttl_s` of simulated time, then the robot stops.
+
+        Raises: CannotAct for a command of another kind of robot; the robot goes on as before.
+        """
 
     @abstractmethod
     def observe(self, robot: str, *, frame: bool) -> Observation:

@@ -14,11 +14,11 @@ import msgspec
 from numpy.typing import NDArray
 
 from sim_worlds.slips import Slips
-from sim_worlds.world_interface import World
+from sim_worlds.world_interface import CannotAct, World
 from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Pose
+from swarm.core.protocol.world import Act, Pose
 from swarm.core.settings.process_files import WorldFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
@@ -51,6 +51,7 @@ class WorldServer:
         self._due: list[tuple[int, int, str]] = []       # a heap: simulated time of a robot's next observation
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
+        self._cannot: dict[str, int] = {}                # acts of another kind of robot, by robot
 
     def begin(self) -> None:
         """Join the swarm."""
@@ -77,7 +78,7 @@ class WorldServer:
         body, robot = message.body, message.sender
         match body:
             case msg.Acted(act=act) if robot in self._present:
-                self._world.act(robot, act)
+                self._act(robot, act)
             case msg.Reported(report=report) if robot in self._present:
                 verdict = self._world.judge(robot, report)
                 self._net.send(robot, msg.Judged(report=report, verdict=verdict))
@@ -99,6 +100,19 @@ class WorldServer:
             case _:
                 pass                                     # heartbeats, and messages about other members
 
+    def _act(self, robot: str, act: Act) -> None:
+        """Let a robot act. What it cannot do is counted; its first time is reported, and at the end how often."""
+        try:
+            self._world.act(robot, act)
+        except CannotAct as error:
+            count = self._cannot[robot] = self._cannot.get(robot, 0) + 1
+            if count == 1:
+                self._report_cannot(robot, count, str(error))
+
+    def _report_cannot(self, robot: str, count: int, why: str = "") -> None:
+        self._participant.report(msg.Happened(
+            what="cannot_act", detail={"robot": robot, "acts": count} | ({"why": why} if why else {})))
+
     def _start(self) -> None:
         if self._running:
             return
@@ -119,6 +133,8 @@ class WorldServer:
             self._slip((self._clock.now_ns() - self._now_ns()) // self._step_ns)     # the end may find it held up
             self._send_news()                            # later news would show a lower real-time factor
             self._participant.report(self._scene())
+            for robot, count in self._cannot.items():
+                self._report_cannot(robot, count)
 
     def _turn(self) -> None:
         """Step until simulated time has caught up, send the observations that are due, and schedule the next turn."""
@@ -164,7 +180,7 @@ class WorldServer:
         sensed = msg.Sensed(
             sequence=seen.sequence, at_s=seconds(due_ns), age_s=seen.age_s, pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
-            readings=seen.readings,
+            readings=seen.readings, left_mps=seen.left_mps, up_mps=seen.up_mps,
         )
         self._net.send(name, sensed, tensors, SEND_WITHIN_S)   # an agent that does not read misses it
 

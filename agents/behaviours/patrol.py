@@ -6,7 +6,7 @@ import math
 
 from agents.behaviours import Behaviour, Event, Output
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Report
+from swarm.core.protocol.world import Drive, Observation, Report
 
 SIDE_M = 1.0
 REACHED_M = 0.2
@@ -39,7 +39,7 @@ class Patrol:
         turn = math.remainder(math.atan2(y - pose.y_m, x - pose.x_m) - pose.heading_rad, 2 * math.pi)
         blocked = event.scan.size > 0 and float(event.scan.min()) < STOP_M
         ahead = 0.0 if abs(turn) > AIM_RAD or blocked else V_MPS
-        return [Act(v_mps=ahead, w_radps=min(max(2.0 * turn, -W_RADPS), W_RADPS)), *out]
+        return [Drive(v_mps=ahead, w_radps=min(max(2.0 * turn, -W_RADPS), W_RADPS)), *out]
 
 
 def patrol(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:

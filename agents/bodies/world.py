@@ -55,7 +55,7 @@ class WorldBody:
         return Observation(
             sequence=sensed.sequence, age_s=max(seconds(age_ns), 0.0), pose=sensed.pose, v_mps=sensed.v_mps,
             w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,
-            readings=sensed.readings,
+            readings=sensed.readings, left_mps=sensed.left_mps, up_mps=sensed.up_mps,
         )
 
     def act(self, act: Act) -> None:

@@ -19,7 +19,8 @@ from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
-from sim_worlds.robots import KINDS
+from sim_worlds.robots import KINDS, DrivingKind
+from sim_worlds.sensors.rays import turn_of
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
@@ -31,6 +32,8 @@ RESIDUAL_MPS = 1e-4                  # the solver stops below it: less than half
 WALLS_PER_BODY = 24                  # PyBullet refuses a link of about 60 or more shapes
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Place = tuple[tuple[float, float, float], tuple[float, float, float, float]]
+Velocity = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 @contextlib.contextmanager
@@ -60,7 +63,8 @@ _p: Any = pybullet                   # PyBullet has no types
 class Bullet:
     """An environment and robots as rigid bodies, in one DIRECT client; a context manager.
 
-    Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves.
+    Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves; one that
+    flies is a free body that `push` moves. Where one flies, the ceiling stops bodies, and nobody sees it.
     Body ids: `class_of[id + 1]` is the segment class of a pixel with that id (-1: nothing), `target_ids[k]` is the
     body of `environment.targets[k]`, and `robot_ids[i]` is the body of robot i.
     """
@@ -96,9 +100,10 @@ class Bullet:
             self.wall_ids = [load("walls", w) for w in chunks]
             self.clutter_ids = [load(t.label, t.parts) for t in b.clutter]
             self.target_ids = [load(t.label, t.parts) for t in b.targets]
+            self.ceiling_id = self._ceiling_of(load)
         self.robot_ids = [_load(c, ROBOT_FILES / f"{r.kind}.urdf", p, fixed=r.physics == "kinematic")
                           for r, p in zip(robots, poses, strict=False)]
-        static = [*self.wall_ids, *self.clutter_ids, *self.target_ids]
+        static = [*self.wall_ids, *self.clutter_ids, *self.target_ids, *self.ceiling_id]
         self.class_of = np.full(max([self.floor_id, *static, *self.robot_ids]) + 2, WALL, np.uint8)
         for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
                           (self.robot_ids, ROBOT)):
@@ -107,9 +112,18 @@ class Bullet:
             _p.changeDynamics(body, -1, lateralFriction=0.2, restitution=0.0, physicsClientId=c)
         _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, restitution=0.0, physicsClientId=c)
         for body, kind in zip(self.robot_ids, self._kinds, strict=True):
-            for link, friction in ((-1, 0.1), (0, kind.friction), (1, kind.friction), (2, 0.0), (3, 0.0)):
+            links = ((-1, 0.1), (0, kind.friction), (1, kind.friction), (2, 0.0), (3, 0.0)) if isinstance(
+                kind, DrivingKind) else ((-1, 0.1),)
+            for link, friction in links:
                 _p.changeDynamics(body, link, lateralFriction=friction, restitution=0.0, linearDamping=0.0,
                                   angularDamping=0.0, jointDamping=0.0, physicsClientId=c)
+
+    def _ceiling_of(self, load: _FixtureLoader) -> list[int]:
+        """The body of the ceiling, which has no looks; none where all robots drive."""
+        b = self.environment
+        if all(isinstance(kind, DrivingKind) for kind in self._kinds):
+            return []
+        return [load("ceiling", [box(0, 0, b.top_m, b.size_m, b.size_m, 1.0, b.ceiling_colour)], seen=False)]
 
     def __enter__(self) -> Bullet:
         return self
@@ -130,17 +144,18 @@ class Bullet:
     def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
         """Set the wheel motors to a body velocity until the next call."""
         kind = self._kinds[robot]
+        assert isinstance(kind, DrivingKind)
         _p.setJointMotorControlArray(
             self.robot_ids[robot], (0, 1), _p.VELOCITY_CONTROL,
             targetVelocities=kind.wheel_speeds_radps(v_mps, w_radps), forces=(kind.torque_nm, kind.torque_nm),
             physicsClientId=self._client)
 
     def teleport(self, robot: int, pose: Pose) -> None:
-        """Move a robot to a pose, upright; the camera sees it there at once."""
+        """Move a robot to a pose; the camera sees it there at once."""
         _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_transform(pose), physicsClientId=self._client)
 
     def pose(self, robot: int) -> Pose:
-        """The pose of a robot's base."""
+        """The pose of the base of a robot that drives: on the floor and level."""
         (x, y, _), q = _p.getBasePositionAndOrientation(self.robot_ids[robot], physicsClientId=self._client)
         return Pose(x, y, math.atan2(2 * (q[3] * q[2] + q[0] * q[1]), 1 - 2 * (q[1] ** 2 + q[2] ** 2)))
 
@@ -154,22 +169,46 @@ class Bullet:
         (vx, vy, _), (_, _, wz) = _p.getBaseVelocity(self.robot_ids[robot], physicsClientId=self._client)
         return vx * math.cos(heading_rad) + vy * math.sin(heading_rad), wz
 
+    def states(self, robots: Sequence[int]) -> tuple[list[Place], list[Velocity]]:
+        """Position and quaternion, and velocity and turn rate, of the bases of some robots, in the world."""
+        ids, c = [self.robot_ids[robot] for robot in robots], self._client
+        return ([_p.getBasePositionAndOrientation(body, physicsClientId=c) for body in ids],
+                [_p.getBaseVelocity(body, physicsClientId=c) for body in ids])
+
+    def push(self, robots: Sequence[int], places: Sequence[Place], forces: Sequence[Sequence[float]],
+             torques: Sequence[Sequence[float]]) -> None:
+        """Forces in the world and torques in the frames of the bases, on some robots at these places, for one step."""
+        c = self._client
+        for robot, (place, _), force, torque in zip(robots, places, forces, torques, strict=True):
+            body = self.robot_ids[robot]
+            _p.applyExternalForce(body, -1, force, place, _p.WORLD_FRAME, physicsClientId=c)
+            _p.applyExternalTorque(body, -1, torque, _p.LINK_FRAME, physicsClientId=c)
+
     def touching(self, robot: int) -> set[int]:
         """Ids of the bodies in contact with a robot, without the floor."""
         me = self.robot_ids[robot]
         points = _p.getContactPoints(bodyA=me, physicsClientId=self._client)
         return {p[2] for p in points if p[8] <= 0.0} - {self.floor_id, me}
 
+    def contacts(self, robots: Sequence[int]) -> list[tuple[int, int]]:
+        """Robots of these and the bodies that touch them, without the floor: pairs in order. One call for all."""
+        points = _p.getContactPoints(physicsClientId=self._client)
+        if not points:
+            return []
+        of = {self.robot_ids[robot]: robot for robot in robots}
+        both = [pair for p in points if p[8] <= 0.0 for pair in ((p[1], p[2]), (p[2], p[1]))]
+        return sorted({(of[me], other) for me, other in both if me in of and other != self.floor_id})
+
     def camera(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """The camera image at a pose: RGB uint8 [height, width, 3] and body ids int32 [height, width], -1 for nothing.
 
-        The chassis is assumed to be level. Pixels without a body get the colour of the ceiling.
+        Pixels without a body get the colour of the ceiling.
         """
-        cam, (c, s) = self._camera, (math.cos(pose.heading_rad), math.sin(pose.heading_rad))
-        eye = (pose.x_m + c * cam.mount_x_m, pose.y_m + s * cam.mount_x_m, cam.mount_z_m)
+        cam, turn = self._camera, turn_of(pose)
         pitch = math.radians(cam.pitch_deg)
-        ahead = (eye[0] + c * math.cos(pitch), eye[1] + s * math.cos(pitch), eye[2] + math.sin(pitch))
-        view = _p.computeViewMatrix(eye, ahead, (0, 0, 1))
+        eye = np.array([pose.x_m, pose.y_m, pose.z_m]) + turn @ (cam.mount_x_m, 0.0, cam.mount_z_m)
+        ahead = eye + turn @ (math.cos(pitch), 0.0, math.sin(pitch))
+        view = _p.computeViewMatrix(eye.tolist(), ahead.tolist(), turn[:, 2].tolist())
         _, _, rgba, _, ids = _p.getCameraImage(
             cam.width_px, cam.height_px, view, self._projection, lightDirection=self.environment.light, shadow=0,
             lightAmbientCoeff=0.55, lightDiffuseCoeff=0.45, lightSpecularCoeff=0.03,
@@ -187,10 +226,10 @@ class _FixtureLoader:
     def __init__(self, client: int, folder: Path) -> None:
         self._client, self._folder, self._count = client, folder, 0
 
-    def __call__(self, label: str, solids: Sequence[Solid]) -> int:
+    def __call__(self, label: str, solids: Sequence[Solid], seen: bool = True) -> int:
         self._count += 1
         file = self._folder / f"body_{self._count}.urdf"     # PyBullet caches files by name
-        file.write_text(urdf.fixture(label, solids))
+        file.write_text(urdf.fixture(label, solids, seen))
         return _load(self._client, file, Pose(0.0, 0.0, 0.0), fixed=True)
 
 
@@ -212,5 +251,7 @@ def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
 
 def _transform(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
     """Position and quaternion (x, y, z, w)."""
-    half = pose.heading_rad / 2
-    return (pose.x_m, pose.y_m, 0.0), (0.0, 0.0, math.sin(half), math.cos(half))
+    (cr, sr), (cp, sp), (cy, sy) = ((math.cos(angle / 2), math.sin(angle / 2))
+                                    for angle in (pose.roll_rad, pose.pitch_rad, pose.heading_rad))
+    return (pose.x_m, pose.y_m, pose.z_m), (sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy,
+                                            cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy)

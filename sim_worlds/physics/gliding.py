@@ -1,6 +1,7 @@
-"""Kinematic motion: circles glide over a floor, and stop at walls and at each other. No rigid bodies.
+"""Kinematic motion: circles glide over a floor, or above it, and stop at walls and at each other. No rigid bodies.
 
-All robots move at once; only robots that are in each other's way move one after another.
+All robots move at once; only robots that are in each other's way move one after another. Robots that fly first move at
+their height, then up or down.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
-from sim_worlds.occupancy import Grid
+from sim_worlds.physics.bodies import Bodies
+from sim_worlds.physics.climbing import Climbing
 from sim_worlds.physics.closeness import Closeness, Indices
 from sim_worlds.physics.contacts import FIXED
+from sim_worlds.physics.obstacles import Obstacles
 
-SLACK_M = 0.02                       # the occupancy is inflated by the radius minus this; a cell is 5 cm
-RESOLUTION_M = 0.05
 ROUNDING_M = 1e-6                    # added to what a robot may move
 TURN_RAD = 2 * math.pi
 
@@ -26,45 +27,63 @@ Reals = NDArray[np.float64]
 class Gliding:
     """The kinematic robots of a fleet in an environment.
 
-    radii_m: of all robots, [n]. which: bool [n], the kinematic ones; the others are obstacles.
+    which: bool [n], the kinematic ones; the others are obstacles.
     """
 
-    def __init__(self, environment: Environment, radii_m: Reals, which: NDArray[np.bool_]) -> None:
-        self._radii_m, self._which = radii_m, which
-        self._close = Closeness(radii_m)
-        self._grid = Grid(size_m=environment.size_m, resolution_m=RESOLUTION_M)
-        sizes_m = sorted(set(radii_m[which].tolist()))
-        solids = list(environment.solids()) if sizes_m else []
-        self._blocked = np.array([self._grid.rasterise(solids, r - SLACK_M) for r in sizes_m])   # [radii, cells, cells]
-        self._layer = np.searchsorted(sizes_m, radii_m)                                          # of each robot
+    def __init__(self, environment: Environment, bodies: Bodies, which: NDArray[np.bool_]) -> None:
+        self._bodies, self._radii_m, self._which = bodies, bodies.radii_m, which
+        self._close = Closeness(bodies.radii_m)
+        self._flies = which & bodies.flies
+        self._obstacles = Obstacles(environment, bodies.radii_m, which & ~bodies.flies, self._flies)
+        self._climbing = Climbing(environment, bodies, self._obstacles) if self._flies.any() else None
+        self._layers = np.zeros(len(which), np.uint64)       # of heights, that the robots are in
 
-    def move(self, at: Reals, speeds: Reals, dt_s: float) -> tuple[Indices, Indices, Indices]:
+    def move(self, at: Reals, z_m: Reals, speeds: Reals, left_up: Reals, dt_s: float
+             ) -> tuple[Indices, Indices, Indices]:
         """Move the robots by their speeds for `dt_s`; a robot that is blocked slides along the obstacle or only turns.
 
-        at: x, y, heading, [n, 3]. speeds: forward in m/s and turn in rad/s, [n, 2]. Both are changed: forward speeds
-        become what the obstacles left of them. Returns the robots that moved, and the contacts: robots, and the other
-        one of each: a robot or FIXED.
+        at: x, y, heading, [n, 3]. z_m: [n]. speeds: ahead in m/s and turn in rad/s, [n, 2]. left_up: to the left and up
+        in m/s, [n, 2]. All are changed: speeds become what the obstacles left of them. Returns the robots that moved,
+        and the contacts: robots, and the other one of each: a robot or FIXED.
         """
-        robots = np.flatnonzero(self._which & speeds.any(axis=1))
+        moving = speeds.any(axis=1)
+        if self._climbing is not None:
+            moving |= left_up.any(axis=1)
+        robots = np.flatnonzero(self._which & moving)
         if not robots.size:
             return robots, robots, robots
         (v, w), here = speeds[robots].T, at[robots]
-        ahead = directions(here[:, 2] + w * dt_s / 2)
+        ahead, along = directions(here[:, 2] + w * dt_s / 2), np.abs(v)
         by = (v * dt_s)[:, None] * ahead
+        if self._climbing is not None:
+            aside = left_up[robots, 0]
+            by += (aside * dt_s)[:, None] * _to_the_left(ahead)
+            along = np.hypot(v, aside)
         to = here[:, :2] + by
         at[robots, 2] = wrapped(here[:, 2] + w * dt_s)
         margins_m = np.zeros(len(at))
-        margins_m[robots] = np.abs(v) * dt_s + ROUNDING_M
-        first, second = self._close.within(at[:, :2], margins_m)
-        beset = self._walls(robots, to)
+        margins_m[robots] = along * dt_s + ROUNDING_M
+        near = self._close.within(at[:, :2], margins_m)
+        first, second = near
+        if self._climbing is not None:
+            self._layers = self._climbing.layers(z_m)
+            level = self._bodies.level_with(z_m, first, second)
+            first, second = first[level], second[level]
+        beset = self._obstacles.stop(robots, to, self._layers)
         beset |= _marked(len(at), first, second)[robots]
-        slow = np.flatnonzero(beset & (v != 0.0))
+        slow = np.flatnonzero(beset & (along != 0.0))
         fast = np.ones(len(robots), bool)
         fast[slow] = False
         at[robots[fast], :2] = to[fast]
         touched = self._squeeze(at[:, :2], robots[slow], by[slow], first, second)
         stopped = slow[(at[robots[slow], :2] != to[slow]).any(axis=1)]
-        speeds[robots[stopped], 0] = ((at[robots[stopped], :2] - here[stopped, :2]) * ahead[stopped]).sum(axis=1) / dt_s
+        moved = at[robots[stopped], :2] - here[stopped, :2]
+        speeds[robots[stopped], 0] = (moved * ahead[stopped]).sum(axis=1) / dt_s
+        if self._climbing is not None:
+            sideways = (moved * _to_the_left(ahead[stopped])).sum(axis=1) / dt_s
+            left_up[robots[stopped], 0] = np.where(self._flies[robots[stopped]], sideways, 0.0)
+            robots_up, others_up = self._climbing.move(self._flies, at[:, :2], z_m, left_up[:, 1], *near, dt_s)
+            touched = np.concatenate([touched[0], robots_up]), np.concatenate([touched[1], others_up])
         return robots, *touched
 
     def _squeeze(self, xy: Reals, robots: Indices, by: Reals, first: Indices, second: Indices
@@ -106,7 +125,7 @@ class Gliding:
         for k, along in enumerate(((1.0, 1.0), (1.0, 0.0), (0.0, 1.0))):
             trying = robots[left[robots]]
             to = start[trying] + steps[trying] * along
-            walls = self._walls(trying, to)
+            walls = self._obstacles.stop(trying, to, self._layers)
             apart_m = np.hypot(*(start[me] + steps[me] * along - xy[other]).T)
             hits = (apart_m < sum_m) & (apart_m < before_m)      # who moves away from another is free to go
             blocked = walls | _marked(len(xy), me[hits])[trying]
@@ -117,11 +136,6 @@ class Gliding:
             left[trying[~blocked]] = False
         return touched
 
-    def _walls(self, robots: Indices, to: Reals) -> NDArray[np.bool_]:
-        """Whether robots would stand in a wall or a thing at these places, bool [robots]."""
-        cells = self._grid.indices(to)
-        return self._blocked[self._layer[robots], cells[:, 1], cells[:, 0]]
-
 
 def _marked(count: int, *indices: Indices) -> NDArray[np.bool_]:
     """Bool [count]: true at these indices."""
@@ -129,6 +143,11 @@ def _marked(count: int, *indices: Indices) -> NDArray[np.bool_]:
     for some in indices:
         marks[some] = True
     return marks
+
+
+def _to_the_left(ahead: Reals) -> Reals:
+    """Unit vectors to the left of those ahead, [n, 2]."""
+    return np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
 
 
 def directions(angles_rad: Reals) -> Reals:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import astuple, replace
 from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
+from sim_worlds.physics.bodies import Bodies, Ramps
 from sim_worlds.physics.contacts import FIXED, Contacts
 from sim_worlds.physics.gliding import Gliding
-from sim_worlds.robots import KINDS
+from sim_worlds.robots import KINDS, FlyingKind, RobotKind
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
@@ -23,57 +25,69 @@ from swarm.core.settings.process_files import RobotSpec
 
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet
+    from sim_worlds.physics.flying.airborne import Airborne
 
 HELD = 1e-3                          # of its speed: a robot left with less is held, within 2 degrees of head-on
 
 
 def places_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
-    """x, y, heading of each pose, [n, 3]."""
-    return np.array([(p.x_m, p.y_m, p.heading_rad) for p in poses], float).reshape(-1, 3)
+    """x, y, heading, z, roll, pitch of each pose, [n, 6]."""
+    return np.array([astuple(p) for p in poses], float).reshape(-1, 6)
 
 
 class Motion:
     """Places, speeds and contacts of a fleet, by index; they change only in `step`.
 
-    at: x, y, heading, [n, 3]. speeds: forward in m/s and turn in rad/s, [n, 2], as obstacles allow them.
+    places: x, y, heading, z, roll, pitch, [n, 6]. at: its first three columns. speeds: ahead in m/s and turn in rad/s,
+    [n, 2], and left_up: to the left and up in m/s, [n, 2], as obstacles allow them. Robots that drive stay on the floor
+    and level; kinematic ones that fly stay level.
     update_s: simulated time of a step without rigid bodies.
     """
 
     def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool,
                  update_s: float = UPDATE_EVERY * STEP_S, camera: Camera = CAMERA) -> None:
-        count = len(fleet)
-        self.at = places_of(environment.spawns[:count])
-        self.speeds = np.zeros((count, 2))
+        count, kinds = len(fleet), [KINDS[r.kind] for r in fleet]
+        starts = [_start(pose, kind, environment.top_m) for pose, kind in zip(environment.spawns, kinds, strict=False)]
+        self.places = places_of(starts)
+        self.at, self._z_m = self.places[:, :3], self.places[:, 3]
+        self.speeds, self.left_up = np.zeros((count, 2)), np.zeros((count, 2))
         self.contacts = Contacts(count)
-        self.radii_m = np.array([KINDS[r.kind].radius_m for r in fleet])
-        self._top = np.array([(KINDS[r.kind].v_max_mps, KINDS[r.kind].w_max_radps) for r in fleet])
-        self._ramp = np.array([(KINDS[r.kind].v_ramp_mps2, KINDS[r.kind].w_ramp_radps2) for r in fleet])
-        self._dynamic = [i for i, r in enumerate(fleet) if r.physics == "dynamic"]
+        self.bodies = Bodies(kinds)
+        self.radii_m = self.bodies.radii_m
+        self._ramps = Ramps(kinds)                           # of wheels; of the wanted velocities in the air
         self._kinematic = np.array([r.physics == "kinematic" for r in fleet])
-        self._commands = np.zeros((count, 2))
-        self._wheels = np.zeros((count, 2))                  # the speeds that the wheels turn for now
+        self._drives = ~self._kinematic & ~self.bodies.flies
+        self._any_kinematic = bool(self._kinematic.any())
+        self._dynamic = np.flatnonzero(~self._kinematic).tolist()
+        self._driving = np.flatnonzero(self._drives).tolist()
         self._update_every = UPDATE_EVERY if self._dynamic else 1
         self._update_s = UPDATE_EVERY * STEP_S if self._dynamic else update_s
         self.dt_s = STEP_S if self._dynamic else update_s
         self._steps = 0
-        self._gliding = Gliding(environment, self.radii_m, self._kinematic)
+        self._gliding = Gliding(environment, self.bodies, self._kinematic)
         self._misplaced = np.zeros(count, bool)              # kinematic robots whose bodies stay behind
         self.bullet: Bullet | None = None
+        self._airborne: Airborne | None = None               # rigid bodies that fly
         if render or self._dynamic:
             from sim_worlds.physics.bullet import Bullet
-            self.bullet = Bullet(environment, fleet, camera=camera)
+            self.bullet = Bullet(environment, fleet, starts, camera=camera)
             self._index_of = {body: i for i, body in enumerate(self.bullet.robot_ids)}
-            for i in self._dynamic:                          # an idle joint turns freely: brake from the start
+            for i in self._driving:                          # an idle joint turns freely: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)
+            flying = [(i, kinds[i]) for i in self._dynamic]
+            flying = [(i, kind) for i, kind in flying if isinstance(kind, FlyingKind)]
+            if flying:
+                from sim_worlds.physics.flying.airborne import Airborne
+                self._airborne = Airborne(self.bullet, [i for i, _ in flying], [kind for _, kind in flying])
 
     @property
     def poses(self) -> list[Pose]:
         """The poses of all robots."""
-        return [Pose(*place) for place in self.at.tolist()]
+        return [Pose(*place) for place in self.places.tolist()]
 
     def pose(self, robot: int) -> Pose:
         """The pose of one robot."""
-        return Pose(*self.at[robot].tolist())
+        return Pose(*self.places[robot].tolist())
 
     def close(self) -> None:
         """Free PyBullet's client, if there is one."""
@@ -85,44 +99,69 @@ class Motion:
         self.drive_all(np.array([[v_mps, w_radps]]), np.array([robot]))
 
     def drive_all(self, commands: NDArray[np.float64], robots: NDArray[np.intp]) -> None:
-        """The same for many robots. commands: forward in m/s and turn in rad/s, [k, 2]; nan and inf are a stop."""
-        top = self._top[robots]
-        finite = np.isfinite(commands).all(axis=1, keepdims=True)
-        wanted = np.where(finite, np.clip(commands, -top, top), 0.0)
-        self._commands[robots] = wanted
+        """The same for many robots; nan and inf are a stop, as 0 is, at which one that flies hovers.
+
+        commands: ahead in m/s and turn in rad/s, [k, 2].
+        """
+        self._ramps.command(commands, robots)
+
+    def fly_all(self, commands: NDArray[np.float64], robots: NDArray[np.intp]) -> None:
+        """The same of robots that fly: ahead, to the left and up in m/s, and turn in rad/s, [k, 4]."""
+        self._ramps.command(commands[:, [0, 3, 1, 2]], robots)
 
     def step(self) -> None:
         """Advance by `dt_s`."""
         self._steps += 1
         if self._dynamic and self.bullet is not None:
             self._turn_wheels(self.bullet)
+            if self._airborne is not None:
+                self._airborne.push()
             self.bullet.step()
+            if self._airborne is not None:
+                self._airborne.read()
         if self._steps % self._update_every:
             return
-        for i in self._dynamic:
+        ramps, kinematic = self._ramps, self._kinematic
+        after = ramps.after(self._update_s)
+        for i in self._driving:
             self._read(i)
-        kinematic = self._kinematic
-        self._wheels[kinematic] = self.speeds[kinematic] = self._ramped(self._update_s)[kinematic]
-        moved, robots, others = self._gliding.move(self.at, self.speeds, self._update_s)
-        held = kinematic & (np.abs(self.speeds[:, 0]) < HELD * np.abs(self._wheels[:, 0]))
-        self._wheels[held, 0] = 0.0                          # the wheels of a robot that slides turn on
+        if self._airborne is not None:
+            self._airborne.update(ramps, after, self._update_s, self.places, self.speeds, self.left_up)
+            self._touch(self._airborne.robots)
+        if self._any_kinematic:
+            self._glide(after, kinematic)
+
+    def _glide(self, after: NDArray[np.float64], kinematic: NDArray[np.bool_]) -> None:
+        """Move the kinematic robots. after: the speeds that they go to, see `Ramps`."""
+        self._ramps.speeds[kinematic] = after[kinematic]
+        self.speeds[kinematic] = after[kinematic, :2]
+        if self.bodies.any_flies:
+            self.left_up[kinematic] = after[kinematic, 2:]
+        moved, robots, others = self._gliding.move(self.at, self._z_m, self.speeds, self.left_up, self._update_s)
+        self._learn_of_stops()
         self._misplaced[moved] = True
         if robots.size:
             self.contacts.add(robots, others, self._steps * self.dt_s)
         if self._dynamic:                                    # which may run into the others
             self._place_bodies()
 
-    def _ramped(self, dt_s: float) -> NDArray[np.float64]:
-        """Speeds of the wheels after `dt_s` on the way to the commands, [n, 2], within the robots' accelerations."""
-        most = self._ramp * dt_s
-        return self._wheels + np.clip(self._commands - self._wheels, -most, most)
+    def _learn_of_stops(self) -> None:
+        """Kinematic robots that something stopped speed up anew."""
+        ramps, drive = self._ramps.speeds, self._kinematic & ~self.bodies.flies
+        held = drive & (np.abs(self.speeds[:, 0]) < HELD * np.abs(ramps[:, 0]))
+        ramps[held, 0] = 0.0                                 # the wheels of a robot that slides turn on
+        if self.bodies.any_flies:
+            fly = self._kinematic & self.bodies.flies
+            ramps[fly, 0], ramps[fly, 2:] = self.speeds[fly, 0], self.left_up[fly]
 
     def _turn_wheels(self, bullet: Bullet) -> None:
         """Set the wheels of the rigid bodies whose speed is on its way to a command."""
-        turned = self._ramped(STEP_S)
-        for i in np.flatnonzero(~self._kinematic & (turned != self._wheels).any(axis=1)).tolist():
-            self._wheels[i] = turned[i]
-            bullet.drive(i, *turned[i].tolist())
+        if not self._driving:
+            return
+        turned, wheels = self._ramps.after(STEP_S), self._ramps.speeds
+        for i in np.flatnonzero(self._drives & (turned != wheels).any(axis=1)).tolist():
+            wheels[i] = turned[i]
+            bullet.drive(i, *turned[i, :2].tolist())
 
     def camera(self, robot: int) -> NDArray[np.uint8]:
         """What a robot's camera sees now, uint8 [height, width, 3]. Needs `render`."""
@@ -130,18 +169,21 @@ class Motion:
         self._place_bodies()
         return self.bullet.camera(self.pose(robot))[0]
 
-    def circles(self, around: int, reach_m: float, at: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def circles(self, around: int, reach_m: float, places: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3].
 
-        at: where the robots are or were, as `self.at`; None: now.
+        Where robots fly these are the ones at its height, see `Bodies.sight_m`.
+        places: where the robots are or were, as `self.places`; None: now.
         """
-        at = self.at if at is None else at
+        at = self.places if places is None else places
         within = np.hypot(at[:, 0] - at[around, 0], at[:, 1] - at[around, 1]) <= self.radii_m + reach_m
         within[around] = False
+        if self.bodies.any_flies:
+            within &= self.bodies.within_m(*self.bodies.sight_m(around, float(at[around, 3])), at[:, 3])
         return np.column_stack([at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
-        """Read a rigid body's state and contacts."""
+        """Read the state and the contacts of a rigid body that drives."""
         assert self.bullet is not None
         pose = self.bullet.pose(i)
         self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
@@ -150,9 +192,25 @@ class Motion:
         if others:
             self.contacts.add(np.full(len(others), i), np.array(others), self._steps * self.dt_s)
 
+    def _touch(self, flying: Sequence[int]) -> None:
+        """Read the contacts of rigid bodies that fly."""
+        assert self.bullet is not None
+        pairs = self.bullet.contacts(flying)
+        if pairs:
+            others = [self._index_of.get(body, FIXED - 1 - body) for _, body in pairs]
+            self.contacts.add(np.array([i for i, _ in pairs]), np.array(others), self._steps * self.dt_s)
+
     def _place_bodies(self) -> None:
         """Put the bodies of the kinematic robots where the robots are."""
         if self.bullet is not None and self._misplaced.any():
             for i in np.flatnonzero(self._misplaced).tolist():
                 self.bullet.teleport(i, self.pose(i))
             self._misplaced[:] = False
+
+
+def _start(spawn: Pose, kind: RobotKind, top_m: float) -> Pose:
+    """Where a robot begins: one that flies in the air, below the ceiling."""
+    if not isinstance(kind, FlyingKind):
+        return spawn
+    z_m = max(min(spawn.z_m or kind.start_z_m, top_m - kind.high_m), -kind.low_m)
+    return replace(spawn, z_m=z_m)

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sim_worlds.physics.solids import Solid
+from sim_worlds.physics.solids import Solid, sphere
 
 NO_INERTIA = '<inertial><mass value="0"/><inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial>'
 
 
-def fixture(name: str, solids: Iterable[Solid]) -> str:
-    """A static body of one link: each solid has a visual and a collision shape."""
+SPECK = sphere(0.0, 0.0, -1000.0, 0.001, (0.0, 0.0, 0.0))
+
+
+def fixture(name: str, solids: Iterable[Solid], seen: bool = True) -> str:
+    """A static body of one link: each solid has a visual and a collision shape.
+
+    seen: false for a body that cameras do not see. PyBullet draws the collision shapes of a body without visual ones,
+    so that one has a speck out of sight.
+    """
     shapes = list(solids)
-    lines = [_visual(s, f"{name}_{i}") for i, s in enumerate(shapes)]
+    lines = [_visual(s, f"{name}_{i}") for i, s in enumerate(shapes if seen else [SPECK])]
     lines += [f"<collision>{_placed(s)}</collision>" for s in shapes]
     body = "\n".join(lines)                              # PyBullet truncates lines of about 10,000 characters
     return f'<?xml version="1.0"?><robot name="{name}"><link name="base">{NO_INERTIA}\n{body}\n</link></robot>'

@@ -1,6 +1,7 @@
 """The kinds of robot: their sizes and limits. The body of each kind is the file `KIND.urdf` in this folder.
 
-Every kind is a differential drive with a round bumper, so that a robot at a wall can always turn away.
+Every kind is round: differential drives, and quadrotors inside the circle of their rotors, so that a robot at a wall
+can always turn away.
 """
 
 from __future__ import annotations
@@ -12,34 +13,69 @@ from typing import Any
 from swarm.core.settings.process_files import RobotSpec
 
 PHYSICS = ("dynamic", "kinematic")
-"""Dynamic: a rigid body with wheels. Kinematic: an integrated pose that obstacles stop."""
+"""Dynamic: a rigid body with wheels or rotors. Kinematic: an integrated pose that obstacles stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotKind:
-    """A differential-drive chassis. Sizes and masses are our choice; they equal those in the kind's URDF file.
+    """What all kinds have: a round body, and the speeds and accelerations of a platform. See the two kinds of kinds.
 
-    It drives as `platform` does: speeds and accelerations are that one's, and so is the friction of the wheels.
+    Sizes and masses equal those in the kind's URDF file.
     """
 
     name: str
-    radius_m: float                  # of the round bumper
-    height_m: float                  # of the deck above the floor
+    radius_m: float                  # of the body as seen from above, with wheels or rotors
+    height_m: float                  # of the body
+    mass_kg: float
+    platform: str                    # whose limits these are
+    v_max_mps: float                 # along the floor
+    w_max_radps: float
+    v_ramp_mps2: float               # acceleration and braking along the floor
+    w_ramp_radps2: float
+
+    @property
+    def low_m(self) -> float:
+        """The underside of the body, from its base up."""
+        return 0.0
+
+    @property
+    def high_m(self) -> float:
+        """The upper side of the body, from its base up."""
+        return self.height_m + self.low_m
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrivingKind(RobotKind):
+    """A differential-drive chassis with a round bumper. Sizes and masses are our choice; its base is on the floor."""
+
     wheel_radius_m: float
     track_m: float                   # between the wheels
-    mass_kg: float                   # of the chassis without wheels
     torque_nm: float                 # per wheel, at most
-    platform: str                    # whose limits these are
-    v_max_mps: float
-    w_max_radps: float
-    v_ramp_mps2: float               # acceleration and braking
-    w_ramp_radps2: float
     friction: float                  # of a wheel on a floor with friction 1
 
     def wheel_speeds_radps(self, v_mps: float, w_radps: float) -> tuple[float, float]:
         """Speeds of the left and the right wheel for a body velocity."""
         half = w_radps * self.track_m / 2
         return (v_mps - half) / self.wheel_radius_m, (v_mps + half) / self.wheel_radius_m
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlyingKind(RobotKind):
+    """A quadrotor whose rotors are ahead, to the left, behind and to the right. Its base is its centre of mass."""
+
+    start_z_m: float                 # where a spawn on the floor puts it: it begins in the air
+    up_max_mps: float                # climbing and sinking
+    up_ramp_mps2: float
+    arm_m: float                     # from the centre to a rotor's axis
+    inertia_kgm2: tuple[float, float, float]     # about the axes ahead, to the left and up
+    thrust_n: float                  # of one rotor, at most
+    torque_m: float                  # a rotor's torque about its axis over its thrust
+    motor_lag_s: float               # time constant of its thrust
+    drag_ns_per_m: float             # force against the velocity, over it
+
+    @property
+    def low_m(self) -> float:
+        return -self.height_m / 2
 
 
 TURTLEBOT_4: dict[str, Any] = {
@@ -50,11 +86,23 @@ TURTLEBOT_4: dict[str, Any] = {
 irobot_create_control/config/control.yaml; friction: `mu1` of irobot_create_description/urdf/wheel.urdf.xacro."""
 
 # A motor can do twice what the acceleration takes: mass with wheels x acceleration x wheel radius, for each of two.
-ROVER = RobotKind(name="rover", radius_m=0.23, height_m=0.19, wheel_radius_m=0.07, track_m=0.24, mass_kg=6.0,
-                  torque_nm=0.43, **TURTLEBOT_4)
-CARRIER = RobotKind(name="carrier", radius_m=0.28, height_m=0.22, wheel_radius_m=0.08, track_m=0.32, mass_kg=14.0,
-                    torque_nm=1.07, **TURTLEBOT_4)
-KINDS: dict[str, RobotKind] = {k.name: k for k in (ROVER, CARRIER)}
+ROVER = DrivingKind(name="rover", radius_m=0.23, height_m=0.19, wheel_radius_m=0.07, track_m=0.24, mass_kg=6.0,
+                    torque_nm=0.43, **TURTLEBOT_4)
+CARRIER = DrivingKind(name="carrier", radius_m=0.28, height_m=0.22, wheel_radius_m=0.08, track_m=0.32, mass_kg=14.0,
+                      torque_nm=1.07, **TURTLEBOT_4)
+
+QUADROTOR = FlyingKind(
+    name="quadrotor", radius_m=0.27, height_m=0.12, mass_kg=0.716, platform="AscTec Hummingbird",
+    v_max_mps=1.5, w_max_radps=1.5, v_ramp_mps2=3.0, w_ramp_radps2=3.0, up_max_mps=1.0, up_ramp_mps2=3.0,
+    start_z_m=1.0, arm_m=0.17, inertia_kgm2=(0.00752, 0.00752, 0.01304), thrust_n=6.003, torque_m=0.016,
+    motor_lag_s=0.025, drag_ns_per_m=0.146)
+"""A platform that carries a small computer. Source: github.com/ethz-asl/rotors_simulator,
+rotors_description/urdf/hummingbird.xacro: mass of body and rotors; arm; radius of arm and rotor; height of the body;
+inertia of the body, to which the rotors add 2 (or, about the axis up, 4) x 9 g x arm^2; thrust 8.54858e-6 x (838
+rad/s)^2; torque constant; the longer of its two motor lags, for both directions; drag 4 x 8.06428e-5 x the 453 rad/s at
+which it hovers, in all directions. Speeds and accelerations are our choice for flight between people and walls."""
+
+KINDS: dict[str, RobotKind] = {k.name: k for k in (ROVER, CARRIER, QUADROTOR)}
 
 
 def check_fleet(fleet: Sequence[RobotSpec]) -> None:

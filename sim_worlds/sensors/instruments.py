@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics.motion import Motion
-from sim_worlds.sensors.lidar import Scanner
+from sim_worlds.sensors.lidar import Scanners
 from sim_worlds.sensors.past import Past, Reals, steps_of
 from swarm.core.policy import draw
 from swarm.core.protocol.sensors import Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
@@ -25,11 +25,12 @@ PASSIVE_RANGE_M = 1.0                # of the caster of a body without range sen
 
 
 class Instruments:
-    """The sensors of one robot, `index` in a fleet that moves. caster: sees the solids around, for its ranges."""
+    """The sensors of one robot, `index` in a fleet that moves. casters: see the solids around, for its ranges."""
 
-    def __init__(self, suite: SensorSuite, seed: int, robot: str, index: int, motion: Motion, caster: Scanner) -> None:
+    def __init__(self, suite: SensorSuite, seed: int, robot: str, index: int, motion: Motion,
+                 casters: Scanners) -> None:
         self._seed, self._robot, self._index = seed, robot, index
-        self._motion, self._caster = motion, caster
+        self._motion, self._casters = motion, casters
         self._lidar = next(iter(suite.all(Lidar).items()), None)
         self._place = next(iter(suite.all(Localisation).items()), None)
         self._others = {name: sensor for name, sensor in suite.sensors.items()
@@ -57,7 +58,8 @@ class Instruments:
         name, sensor = self._place
         dx, dy, turn = self._normal(name, step, 3).tolist()
         return Pose(pose.x_m + dx * sensor.noise_m, pose.y_m + dy * sensor.noise_m,
-                    math.remainder(pose.heading_rad + turn * sensor.noise_rad, 2 * math.pi))
+                    math.remainder(pose.heading_rad + turn * sensor.noise_rad, 2 * math.pi),
+                    pose.z_m, pose.roll_rad, pose.pitch_rad)
 
     @property
     def counts(self) -> bool:
@@ -113,9 +115,10 @@ class Instruments:
         return 1.0 + longer * sensor.error_m_per_m, 1.0 + wider * sensor.error_rad_per_rad
 
     def _range(self, name: str, sensor: Range, at: Reals, step: int) -> tuple[float, ...]:
-        x_m, y_m, heading_rad = at[self._index].tolist()
+        x_m, y_m, heading_rad, z_m = at[self._index, :4].tolist()
         circles = self._motion.circles(self._index, sensor.range_m, at)
-        seen_m = self._caster.cast(x_m, y_m, np.array([heading_rad + sensor.angle_rad]), circles)
+        caster = self._casters.between(*self._motion.bodies.sight_m(self._index, z_m))
+        seen_m = caster.cast(x_m, y_m, np.array([heading_rad + sensor.angle_rad]), circles)
         true_m = min(float(seen_m[0]), sensor.range_m)
         if true_m == sensor.range_m:
             return (true_m,)

@@ -1,12 +1,13 @@
 """The planar lidar and the coverage of the floor by its scans, in NumPy.
 
-The lidar sees the footprint of everything that blocks a robot, at any height: also the legs of a casualty.
+The lidar of a robot that drives sees the footprint of everything that blocks the robot, at any height: also the legs
+of a casualty. That of a robot that flies sees everything beside its body, in a plane that stays level.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,15 @@ from swarm.core.protocol.sensors import Lidar
 from swarm.core.protocol.world import Pose
 
 NO_CIRCLES = np.zeros((0, 3))
+DRIVES = -math.inf, BLOCKS_BELOW_M   # the heights between which a robot that drives sees
+HEIGHTS_M = 0.05                     # scanners are made for heights in such steps
 
 
 class Scanner:
-    """Casts scans against static solids and moving circles."""
+    """Casts scans against static solids and moving circles. sight_m: the heights between which it sees solids."""
 
-    def __init__(self, solids: Iterable[Solid], lidar: Lidar = LIDAR) -> None:
-        of, self._rounds = footprints(solids)
+    def __init__(self, solids: Iterable[Solid], lidar: Lidar = LIDAR, sight_m: tuple[float, float] = DRIVES) -> None:
+        of, self._rounds = footprints(solids, sight_m)
         self._lidar = lidar
         self._angles = lidar.angles_rad().astype(float)
         self._boxes, c, s = of[:, :4], of[:, 4], of[:, 5]
@@ -51,14 +54,33 @@ class Scanner:
         return ends.min(axis=0, initial=self._lidar.range_m).astype(np.float32)
 
 
-def footprints(solids: Iterable[Solid]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a lidar sees of solids: x, y, half sizes, cosine and sine of the yaw of boxes; x, y, radius of round ones.
+class Scanners:
+    """The scanners of a lidar for all heights at which robots carry it, made when they are asked for."""
 
-    Parts of a thing may share a footprint: each one counts once.
+    def __init__(self, solids: Sequence[Solid], lidar: Lidar = LIDAR) -> None:
+        self._solids, self._lidar = solids, lidar
+        self._made = {DRIVES: Scanner(solids, lidar)}
+
+    def between(self, low_m: float, high_m: float) -> Scanner:
+        """The scanner that sees what is between two heights, widened to steps of HEIGHTS_M."""
+        if (low_m, high_m) != DRIVES:
+            low_m, high_m = math.floor(low_m / HEIGHTS_M) * HEIGHTS_M, math.ceil(high_m / HEIGHTS_M) * HEIGHTS_M
+        if (low_m, high_m) not in self._made:
+            self._made[low_m, high_m] = Scanner(self._solids, self._lidar, (low_m, high_m))
+        return self._made[low_m, high_m]
+
+
+def footprints(solids: Iterable[Solid], sight_m: tuple[float, float] = DRIVES
+               ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a lidar sees of solids between two heights.
+
+    x, y, half sizes, cosine and sine of the yaw of boxes; x, y, radius of round ones. Parts of a thing may share a
+    footprint: each one counts once.
     """
-    low = [s for s in solids if s.z_m - s.hz_m < BLOCKS_BELOW_M]
-    boxes = [(s.x_m, s.y_m, s.hx_m, s.hy_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad)) for s in low if s.shape == "box"]
-    rounds = [(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]
+    low_m, high_m = sight_m
+    seen = [s for s in solids if s.z_m - s.hz_m < high_m and s.z_m + s.hz_m > low_m]
+    boxes = [(s.x_m, s.y_m, s.hx_m, s.hy_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad)) for s in seen if s.shape == "box"]
+    rounds = [(s.x_m, s.y_m, s.hx_m) for s in seen if s.shape != "box"]
     return np.unique(np.array(boxes).reshape(-1, 6), axis=0), np.unique(np.array(rounds).reshape(-1, 3), axis=0)
 
 

@@ -23,13 +23,13 @@ class Past:
     def keep(self) -> None:
         """Remember the present; call it after each step."""
         if self._states.maxlen != 1:
-            self._states.append((self._motion.at.copy(), self._motion.speeds.copy()))
+            self._states.append((self._motion.places.copy(), self._motion.speeds.copy()))
 
     def ago(self, latency_s: float) -> tuple[Reals, Reals]:
         """Places and speeds as in `Motion`, at most `longest_s` ago."""
         steps = steps_of(latency_s, self._motion.dt_s)
         if not steps:
-            return self._motion.at, self._motion.speeds
+            return self._motion.places, self._motion.speeds
         return self._states[max(0, len(self._states) - 1 - steps)]
 
 

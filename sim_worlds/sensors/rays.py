@@ -1,7 +1,8 @@
 """The rays of a camera's pixels, and where they hit solids.
 
-A ray is the sum of a vector that depends on its row and one that depends on its column, since a camera pitches and does
-not roll. So one number per row and one per column describe all rays in the frame of any upright solid.
+A ray is the sum of a vector that depends on its row and one that depends on its column, where a robot does not roll or
+pitch. So one number per row and one per column describe all rays in the frame of any upright solid. The rays of a robot
+that does have three numbers per pixel.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
 
 NEAR_M = 0.03
+STEEP = 0.26                         # a camera that looks down by more than 15 degrees is far from level
 SAMPLE_X_PX, SAMPLE_Y_PX = 0.0, 1.0
 """TinyRenderer samples a pixel at its lower left corner; found by comparison, and a test checks it."""
 
@@ -36,26 +38,51 @@ def corners_of(solids: Sequence[Solid]) -> NDArray[np.float64]:
     return of[:, None, :3] + np.stack([c * x - s * y, s * x + c * y, z], axis=-1)
 
 
+def turn_of(pose: Pose) -> NDArray[np.float64]:
+    """The rotation from the body's frame to the world's, [3, 3]: its columns are ahead, left and up of the body."""
+    (cr, sr), (cp, sp), (cy, sy) = ((math.cos(angle), math.sin(angle))
+                                    for angle in (pose.roll_rad, pose.pitch_rad, pose.heading_rad))
+    return np.array([(cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr),
+                     (sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr),
+                     (-sp, cp * sr, cp * cr)])
+
+
 class Rays:
     """The rays through the sampled points of all pixels of a camera at a pose; one unit along a ray is 1 m ahead."""
 
     def __init__(self, pose: Pose, camera: Camera = CAMERA) -> None:
         self.camera, self._heading_rad = camera, pose.heading_rad
-        c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
+        turn = turn_of(pose)
         cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
-        self.eye = np.array([pose.x_m + c * camera.mount_x_m, pose.y_m + s * camera.mount_x_m, camera.mount_z_m])
-        self._axes = np.array([[c * cp, s * cp, sp], [s, -c, 0.0], [-c * sp, -s * sp, cp]])  # ahead, right, up
-        self._ahead, self._up, self._right = _directions(camera)
+        self.eye = np.array([pose.x_m, pose.y_m, pose.z_m]) + turn @ (camera.mount_x_m, 0.0, camera.mount_z_m)
+        self._axes = np.array([(cp, 0.0, sp), (0.0, -1.0, 0.0), (-sp, 0.0, cp)]) @ turn.T    # ahead, right, up
+        self._level = not (pose.roll_rad or pose.pitch_rad)
+        if self._level:
+            self._ahead, self._up, self._right = _directions(camera)
+        else:
+            self._ahead, self._up, self._right = _tilted(camera, pose.roll_rad, pose.pitch_rad)
         self._focal_px = camera.focal_px
 
     def may_show(self, middles: NDArray[np.float64], reach_m: NDArray[np.float64], far_m: float) -> NDArray[np.bool_]:
-        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in view of a level camera, within `far_m`."""
-        c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
+        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in view within `far_m`.
+
+        Of a camera that is far from level all within `far_m` may be.
+        """
         dx, dy = middles[:, 0] - self.eye[0], middles[:, 1] - self.eye[1]
+        if self._axes[0, 2] < -STEEP or not self._level:
+            return np.hypot(dx, dy) < far_m + reach_m
+        c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
         ahead, aside = c * dx + s * dy, np.abs(c * dy - s * dx)
         half_rad = math.atan((self.camera.width_px / 2 + 1) / self._focal_px)
         beside = aside * math.cos(half_rad) - ahead * math.sin(half_rad)
         return (np.maximum(-ahead, beside) < reach_m) & (ahead < far_m + reach_m)
+
+    def floor(self, far_m: float) -> NDArray[np.float64]:
+        """How far each ray reaches until it hits the floor, [height, width]; `far_m`: it does not before."""
+        up, above_m = self._up, float(self.eye[2])
+        down = up < -above_m / far_m
+        reach = np.where(down, -above_m / np.where(down, up, -1.0), far_m)
+        return np.broadcast_to(reach, (self.camera.height_px, self.camera.width_px)).copy()
 
     def project(
         self, corners: NDArray[np.float64]
@@ -81,7 +108,7 @@ class Rays:
 
     def reach(self, solid: Solid, rows: slice, columns: slice) -> NDArray[np.float64]:
         """How far the ray of each pixel reaches until it hits the solid, in lengths of the ray; inf: it never does."""
-        ahead, up, right = self._ahead[rows], self._up[rows], self._right[columns]
+        ahead, up, right = (_part(all_, rows, columns) for all_ in (self._ahead, self._up, self._right))
         ex, ey, oz = (self.eye - (solid.x_m, solid.y_m, solid.z_m)).tolist()
         c, s = math.cos(solid.yaw_rad), math.sin(solid.yaw_rad)
         ox, oy = c * ex + s * ey, c * ey - s * ex            # the eye in the frame of the solid
@@ -102,19 +129,24 @@ class Rays:
 
 @functools.cache
 def _directions(camera: Camera) -> tuple[Reals, Reals, Reals]:
-    """Ahead and up [rows, 1] and right [columns] of the rays, in the world frame turned by the heading."""
+    """Ahead and up [rows, 1] and right [1, columns] of the rays of a level robot, in its frame."""
     cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
     above = (camera.height_px / 2 - np.arange(camera.height_px) - SAMPLE_Y_PX) / camera.focal_px
     right = (np.arange(camera.width_px) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
-    return (cp - above * sp)[:, None], (sp + above * cp)[:, None], right
+    return (cp - above * sp)[:, None], (sp + above * cp)[:, None], right[None]
 
 
-def floor(camera: Camera, far_m: float) -> NDArray[np.float64]:
-    """How far each ray reaches until it hits the floor, [rows, columns]; `far_m`: it does not before."""
-    _, up, right = _directions(camera)
-    down = up < -camera.mount_z_m / far_m
-    reach = np.where(down, -camera.mount_z_m / np.where(down, up, -1.0), far_m)
-    return np.repeat(reach, len(right), axis=1)
+def _tilted(camera: Camera, roll_rad: float, pitch_rad: float) -> tuple[Reals, Reals, Reals]:
+    """The same of a robot that rolls and pitches, each [rows, columns]."""
+    turn = turn_of(Pose(0.0, 0.0, 0.0, 0.0, roll_rad, pitch_rad))
+    ahead, up, right = _directions(camera)
+    x, y, z = (row[0] * ahead - row[1] * right + row[2] * up for row in turn)
+    return x, z, -y
+
+
+def _part(values: Reals, rows: slice, columns: slice) -> Reals:
+    """These rows and columns of rays; what is the same for all rows or all columns stays one."""
+    return values[rows if len(values) > 1 else slice(None), columns if values.shape[1] > 1 else slice(None)]
 
 
 def _slab(d: Reals, o: float, half_m: float) -> tuple[Reals, Reals]:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
-from sim_worlds.physics.solids import Solid, cylinder
-from sim_worlds.robots import RobotKind
+from sim_worlds.physics.solids import Solid, box, cylinder
+from sim_worlds.robots import FlyingKind, RobotKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.sensors.rays import Rays, corners_of, floor
+from sim_worlds.sensors.rays import Rays, corners_of
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
@@ -24,12 +24,14 @@ BACKGROUND, ON_FLOOR = 0, -1         # the numbers of walls and ceiling, and of 
 EVERY = range(1 << 30)
 MARGIN_M = 0.5                       # a camera that looks down sees a little more to the sides than one that does not
 COLOUR = (0.0, 0.0, 0.0)             # of a robot: nobody draws it
+HULL_M = 0.1, 0.07                   # width and height of a quadrotor's hull, as in quadrotor.urdf
+DISC_Z_M, DISC_M = 0.016, 0.008      # where the discs of its rotors begin, and how thick they are
 
 
 class Things:
     """The solids of an environment with the numbers of their things. Clutter, targets and robots come from 1 on.
 
-    robots: the kinds of all robots; each is seen as a cylinder.
+    robots: the kinds of all robots, see `_looks`.
     """
 
     def __init__(self, environment: Environment, robots: Sequence[RobotKind] = (), camera: Camera = CAMERA) -> None:
@@ -46,9 +48,14 @@ class Things:
         self._middles = np.array([(s.x_m, s.y_m) for s in self.solids]).reshape(-1, 2)
         self._reach_m = np.array([math.hypot(s.hx_m, s.hy_m) for s in self.solids]) + MARGIN_M
         self._robots_reach_m = np.array([kind.radius_m for kind in robots]) + MARGIN_M
-        self.floor_m = floor(camera, FAR_M)
-        self.empty = np.where(self.floor_m < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
+        self.floor_m = Rays(Pose(0.0, 0.0, 0.0), camera).floor(FAR_M)    # of a robot that drives
         self._robots = robots
+
+    def ground(self, pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """How far the floor is in each pixel, at most FAR_M, and the number of what it shows without any solid."""
+        level = not (pose.z_m or pose.roll_rad or pose.pitch_rad)
+        floor_m = self.floor_m.copy() if level else Rays(pose, self.camera).floor(FAR_M)
+        return floor_m, np.where(floor_m < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
 
     def around(self, rays: Rays, at: NDArray[np.float64], me: int
                ) -> tuple[list[Solid], NDArray[np.int64], NDArray[np.float64]]:
@@ -59,18 +66,30 @@ class Things:
         solids, mobile = [self.solids[k] for k in near.tolist()], np.flatnonzero(shown)
         numbers, corners = self._numbers[near], self.corners[near]
         if mobile.size:
-            robots = [cylinder(x, y, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
-                      for k, (x, y, _) in zip(mobile.tolist(), at[mobile].tolist(), strict=True)]
-            solids += robots
-            numbers = np.concatenate([numbers, self.targets.stop + mobile])
-            corners = np.concatenate([corners, corners_of(robots)])
+            robots = [(self.targets.stop + k, part) for k in mobile.tolist()
+                      for part in _looks(self._robots[k], *at[k, :4].tolist())]
+            solids += [part for _, part in robots]
+            numbers = np.concatenate([numbers, [number for number, _ in robots]])
+            corners = np.concatenate([corners, corners_of([part for _, part in robots])])
         return solids, numbers, corners
+
+
+def _looks(kind: RobotKind, x_m: float, y_m: float, heading_rad: float, z_m: float) -> list[Solid]:
+    """What is seen of a robot: a cylinder, or the hull and the discs of the rotors of one that flies."""
+    if not isinstance(kind, FlyingKind):
+        return [cylinder(x_m, y_m, z_m, kind.radius_m, kind.height_m, COLOUR)]
+    arm = kind.arm_m
+    discs = [cylinder(x, y, z_m + DISC_Z_M, kind.radius_m - arm, DISC_M, COLOUR)
+             for x, y in ((arm, 0.0), (0.0, arm), (-arm, 0.0), (0.0, -arm))]
+    parts = [box(0.0, 0.0, z_m - HULL_M[1] / 2, HULL_M[0], HULL_M[0], HULL_M[1], COLOUR), *discs]
+    return [part.placed(x_m, y_m, heading_rad) for part in parts]
 
 
 class TrueView:
     """The truth of one camera image.
 
-    at: x, y, heading of all robots, [n, 3]; it must not change. me: the index of the one whose camera it is.
+    at: x, y, heading, z, roll, pitch of all robots, [n, 6]; it must not change. me: the index of the one whose camera
+    it is. A robot in view is upright.
     """
 
     __slots__ = ("_at", "_me", "_things", "camera")
@@ -101,7 +120,7 @@ class TrueView:
         From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before,
         nor at one that cannot hide what is looked for.
         """
-        rays, depth, shown = Rays(self.pose, self.camera), self._things.floor_m.copy(), self._things.empty.copy()
+        rays, (depth, shown) = Rays(self.pose, self.camera), self._things.ground(self.pose)
         solids, numbers, corners = self._things.around(rays, self._at, self._me)
         sought = (numbers >= of.start) & (numbers < of.stop)
         if not sought.any():

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from sim_worlds import parallel_env, scenarios
-from sim_worlds.robots import KINDS
+from sim_worlds.robots import ROVER
 from swarm.core.clock import MonotonicClock
-from swarm.core.protocol.world import Act
+from swarm.core.protocol.world import Drive
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.rules import known
 from swarm.core.units import seconds
@@ -60,7 +60,7 @@ def _measured(name: str, given: argparse.Namespace, progress: Callable[[str], No
         env.reset(seed=given.seed)
         per_step = round(PERIOD_S / world.dt_s)
         draw = np.random.default_rng(given.seed)
-        top = KINDS["rover"].v_max_mps, KINDS["rover"].w_max_radps
+        top = ROVER.v_max_mps, ROVER.w_max_radps
         clock = MonotonicClock()
         for k in range(1, given.rounds + 1):
             progress(f"{name}: round {k} of {given.rounds}")
@@ -74,7 +74,7 @@ def _measured(name: str, given: argparse.Namespace, progress: Callable[[str], No
             began_ns = clock.now_ns()
             for row in actions * top:
                 for robot, (v, w) in zip(world.names, row.tolist(), strict=True):
-                    world.act(robot, Act(v_mps=v, w_radps=w))
+                    world.act(robot, Drive(v_mps=v, w_radps=w))
                 for _ in range(per_step):
                     world.step()
             bare.append(given.steps * per_step / seconds(clock.now_ns() - began_ns))

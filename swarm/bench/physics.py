@@ -1,7 +1,9 @@
 """How robots move, beside closed forms: stopping distances, also on ice, and turning radii of each kind of robot.
 
 Stopping from top speed v takes v^2 / 2a with the braking a of the robot's platform, and v^2 / 2 mu g where wheels slip.
-Driving at v and turning at w is a circle of radius v / w. Kinematic robots do not slip. Each is `within` 5 %, or not.
+Driving at v and turning at w is a circle of radius v / w. Kinematic robots do not slip. A robot that flies is told to
+fly at 1 m/s: a kinematic one goes there with its acceleration; a rigid body as the linear equations of its control,
+motor lag and drag say (`sim_worlds/physics/flying/response.py`). Each is `within` 5 %, or not.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
+from sim_worlds.physics.flying.response import response
 from sim_worlds.physics.motion import Motion
-from sim_worlds.robots import KINDS, PHYSICS, RobotKind
+from sim_worlds.robots import KINDS, PHYSICS, FlyingKind, RobotKind
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from swarm.telemetry.text_table import text_table
@@ -28,6 +32,9 @@ ICE = 0.05                           # friction: less than any robot brakes
 TOLERANCE = 0.05
 SETTLE_S, TURN_S = 3.0, 3.0
 TURN_RADPS = 0.6
+STEP_MPS, READ_S = 1.0, 1 / 60       # of the step response
+
+Reals = NDArray[np.float64]
 
 
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -35,13 +42,49 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     rows = []
     for (name, kind), physics in itertools.product(KINDS.items(), PHYSICS):
         progress(f"{name}, {physics}")
-        v, brake = kind.v_max_mps, kind.v_ramp_mps2
-        rows.append(_row(kind, physics, "stopping distance", stop_m(kind, physics), v * v / (2 * brake)))
-        if physics == "dynamic":
-            slides_m = v * v / (2 * ICE * GRAVITY_MPS2)
-            rows.append(_row(kind, physics, "stopping distance on ice", stop_m(kind, physics, ICE), slides_m))
-        rows.append(_row(kind, physics, "turning radius", radius_m(kind, physics), v / TURN_RADPS))
+        rows += _flying(kind, physics) if isinstance(kind, FlyingKind) else _driving(kind, physics)
     return {"rows": rows, "tolerance": TOLERANCE, "within": all(row["within"] for row in rows)}
+
+
+def _driving(kind: RobotKind, physics: str) -> list[dict[str, Any]]:
+    v, brake = kind.v_max_mps, kind.v_ramp_mps2
+    rows = [_row(kind, physics, "stopping distance", "m", stop_m(kind, physics), v * v / (2 * brake))]
+    if physics == "dynamic":
+        slides_m = v * v / (2 * ICE * GRAVITY_MPS2)
+        rows.append(_row(kind, physics, "stopping distance on ice", "m", stop_m(kind, physics, ICE), slides_m))
+    rows.append(_row(kind, physics, "turning radius", "m", radius_m(kind, physics), v / TURN_RADPS))
+    return rows
+
+
+def _flying(kind: FlyingKind, physics: str) -> list[dict[str, Any]]:
+    times_s, speeds = step_response(kind, physics)
+    ramp_s = STEP_MPS / kind.v_ramp_mps2
+    expected = response(kind, times_s, ramp_s, STEP_MPS) if physics == "dynamic" else np.minimum(
+        times_s * kind.v_ramp_mps2, STEP_MPS)
+    return [_row(kind, physics, "rise time of a step", "s", rise_s(times_s, speeds), rise_s(times_s, expected)),
+            _row(kind, physics, "highest speed after it", "m/s", float(speeds.max()), float(expected.max()))]
+
+
+def step_response(kind: FlyingKind, physics: str) -> tuple[Reals, Reals]:
+    """Times and speeds ahead of a robot that hovers, and is told at time 0 to fly at STEP_MPS."""
+    motion, times, speeds = _alone(kind, physics, 1.0), [0.0], [0.0]
+    try:
+        _run(motion, SETTLE_S)
+        motion.fly_all(np.array([[STEP_MPS, 0.0, 0.0, 0.0]]), np.array([0]))
+        for _ in range(round(SETTLE_S / READ_S)):
+            _run(motion, READ_S)
+            times.append(times[-1] + READ_S)
+            speeds.append(float(motion.speeds[0, 0]))
+    finally:
+        motion.close()
+    return np.array(times), np.array(speeds)
+
+
+def rise_s(times_s: Reals, speeds: Reals) -> float:
+    """The time from a tenth to nine tenths of STEP_MPS."""
+    rising = slice(int(np.argmax(speeds >= 0.9 * STEP_MPS)) + 1)
+    low_s, high_s = np.interp((0.1 * STEP_MPS, 0.9 * STEP_MPS), speeds[rising], times_s[rising])
+    return float(high_s - low_s)
 
 
 def stop_m(kind: RobotKind, physics: str, friction: float = 1.0) -> float:
@@ -87,16 +130,16 @@ def _run(motion: Motion, for_s: float) -> None:
         motion.step()
 
 
-def _row(kind: RobotKind, physics: str, what: str, measured: float, closed_form: float) -> dict[str, Any]:
+def _row(kind: RobotKind, physics: str, what: str, unit: str, measured: float, closed_form: float) -> dict[str, Any]:
     error = measured / closed_form - 1.0
-    return {"robot": kind.name, "platform": kind.platform, "physics": physics, "what": what,
-            "measured_m": round(measured, 4), "closed_form_m": round(closed_form, 4), "error": round(error, 4),
+    return {"robot": kind.name, "platform": kind.platform, "physics": physics, "what": what, "unit": unit,
+            "measured": round(measured, 4), "closed_form": round(closed_form, 4), "error": round(error, 4),
             "within": abs(error) <= TOLERANCE}
 
 
 def as_text(figures: dict[str, Any]) -> str:
     """A table."""
-    rows = [[row["robot"], row["physics"], row["what"], f"{row['measured_m']:.3f}", f"{row['closed_form_m']:.3f}",
-             f"{row['error']:+.1%}"] for row in figures["rows"]]
-    table = text_table(["robot", "physics", "", "measured m", "closed form m", "error"], rows).rstrip()
+    rows = [[row["robot"], row["physics"], f"{row['what']}, {row['unit']}", f"{row['measured']:.3f}",
+             f"{row['closed_form']:.3f}", f"{row['error']:+.1%}"] for row in figures["rows"]]
+    table = text_table(["robot", "physics", "", "measured", "closed form", "error"], rows).rstrip()
     return f"{table}\nall within {figures['tolerance']:.0%}: {'yes' if figures['within'] else 'no'}"

@@ -78,7 +78,7 @@ class Poses(msgspec.Struct, kw_only=True):
     """Poses of the robots; at most five lines per second."""
 
     time_s: float                    # simulated time
-    robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
+    robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad]; in the air also z_m, roll_rad, pitch_rad
 
 
 class LinkPoint(msgspec.Struct, kw_only=True):
@@ -161,6 +161,8 @@ EVENTS: dict[str, str] = {
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
     "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",
+    "cannot_act": "world: a robot was told what its kind cannot do, as to fly where it drives (`robot`; `acts`: "
+                  "how many; `why`, the first time); told again at the end",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
     "peer_lost": "agent: a peer is considered lost (`peer`)",
     "reports_dropped": "agent: reports that it kept for a collector were dropped or torn (`count`)",

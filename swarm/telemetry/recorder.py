@@ -166,7 +166,7 @@ class RunFolder:
         if time_s - self._last_pose_s < PATHS_EVERY_S - 1e-6:
             return
         self._last_pose_s = time_s
-        poses = {name: [round(float(v), 3) for v in (msgspec.structs.astuple(p) if isinstance(p, Pose) else p)]
+        poses = {name: [round(float(v), 3) for v in (_numbers(p) if isinstance(p, Pose) else p)]
                  for name, p in robots.items()}
         self._line("paths.jsonl", {"time_s": round(time_s, 3), "robots": poses})
 
@@ -259,3 +259,9 @@ def _json(content: Any, **layout: Any) -> bytes:
 
 def _shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _numbers(pose: Pose) -> tuple[float, ...]:
+    """x, y and heading; z, roll and pitch as well of a robot that is off the floor or tilted."""
+    numbers = msgspec.structs.astuple(pose)
+    return numbers if any(numbers[3:]) else numbers[:3]

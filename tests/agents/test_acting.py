@@ -15,7 +15,7 @@ from agents.behaviours import Heard, Note
 from agents.runtime.aside_thread import AsideThread
 from sim_worlds.sensors.suite import SUITE
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Act, Drive, Fly, Observation, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns
@@ -31,11 +31,14 @@ class Behaviour:
 
     def __init__(self) -> None:
         self.seen: list[object] = []
+        self.flies = False
 
     def on(self, event: behaviours.Event, now: int) -> list[behaviours.Output]:
         if isinstance(event, Observation):
             self.seen.append(event.sequence)
-            return [Act(v_mps=float(event.sequence), w_radps=0.0, ttl_s=0.3)]
+            if self.flies:
+                return [Fly(vx_mps=0.0, vy_mps=0.0, vz_mps=float(event.sequence), yaw_radps=0.0)]
+            return [Drive(v_mps=float(event.sequence), w_radps=0.0, ttl_s=0.3)]
         assert isinstance(event, Heard)
         self.seen.append(event.topic)
         return [Note(topic=event.topic, data=b"", to=("mule",) if event.topic == "to mule" else ())]
@@ -55,7 +58,7 @@ class Stage:
         return self.at_ns
 
     def act(self, act: Act) -> None:
-        self.acts.append(act.v_mps)
+        self.acts.append(act.v_mps if isinstance(act, Drive) else act.vz_mps)
 
     def send(self, peer: str, body: msg.Shared) -> None:
         self.sent.append((peer, body.topic))
@@ -88,6 +91,14 @@ def test_nothing_happens_before_the_body_has_announced_its_sensors(stage: Stage)
     stage.sees(2)
     assert stage.finish() == [2]
     assert stage.acts == [2.0]
+
+
+def test_acts_of_both_kinds_reach_the_body(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.behaviour.flies = True
+    stage.sees(7)
+    stage.finish()
+    assert stage.acts == [7.0]
 
 
 def test_while_it_is_at_work_events_wait_and_only_the_newest_observation_counts(stage: Stage) -> None:

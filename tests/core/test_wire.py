@@ -17,7 +17,7 @@ from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.sensors import Camera, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Detection, Detections, Pose, Report
+from swarm.core.protocol.world import Detection, Detections, Drive, Fly, Pose, Report
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -34,6 +34,7 @@ PLAN = Plan(epoch=2, lease_s=3.0, why="b joined", placements=[
 SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
 BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
 
+FLY = Fly(vx_mps=0.5, vy_mps=-0.25, vz_mps=0.125, yaw_radps=0.1)
 REPORT = Report(kind="claim", values={"label": "beacon", "x_m": 1.0})
 EXAMPLES: list[msg.Body] = [
     msg.Credit(), msg.Chunk(transfer=3, tensor=1, offset=65536), msg.TransferEnded(transfer=3),
@@ -58,7 +59,10 @@ EXAMPLES: list[msg.Body] = [
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
     msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
         frame=True, readings={"nose": Reading(0.02, (1.5,))}),
-    msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Reported(report=REPORT),
+    msg.Sensed(sequence=2, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 3.0, 1.5, 0.1, -0.2), v_mps=0.1, w_radps=0.2,
+               bumped=False, frame=False, left_mps=0.3, up_mps=-0.4),
+    msg.Acted(act=Drive(v_mps=0.5, w_radps=0.1)),
+    msg.Acted(act=FLY), msg.Reported(report=REPORT),
     msg.Judged(report=REPORT, verdict="found"),
     msg.Embodied(sensors=SensorSuite({
         "eye": Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
@@ -210,7 +214,10 @@ NAN, INF = float("nan"), float("inf")
             outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "detections", "boxes": [[65536, 0.5, 1.0, 2.0, 3.0, 4.0]]}),
-    changed(msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), act={"v_mps": NAN, "w_radps": 0.0}),
+    changed(msg.Acted(act=Drive(v_mps=0.5, w_radps=0.1)), act={"type": "drive", "v_mps": NAN, "w_radps": 0.0}),
+    changed(msg.Acted(act=FLY), act=msgspec.to_builtins(FLY) | {"vz_mps": INF}),
+    changed(msg.Acted(act=FLY), act=msgspec.to_builtins(FLY) | {"type": "swim"}),
+    changed(msg.Acted(act=FLY), act=msgspec.to_builtins(FLY) | {"type": "drive"}),
     changed(msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
                        frame=True), pose=[NAN, 0.0, 0.0]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),

@@ -156,3 +156,22 @@ def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(BadInput, match=r"gymnasium is not installed; pip install 'swarm-edge-runtime\[gym\]'$"):
         parallel_env("patrol")
+
+
+def test_a_quadrotor_is_an_agent_with_four_actions() -> None:
+    fleet = [RobotSpec(name="q", kind="quadrotor", physics="kinematic"),
+             RobotSpec(name="r", kind="rover", physics="kinematic")]
+    env = parallel_env("patrol", robots=fleet, duration_s=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parallel_api_test(env, num_cycles=15)
+    env.reset(seed=1)
+    assert (env.action_space("q").shape, env.action_space("r").shape) == ((4,), (2,))
+    for _ in range(5):
+        seen, *_ = env.step({"q": np.array([0.0, 0.0, -1.0, 0.0], np.float32)})
+    assert seen["q"]["speeds"][3] == pytest.approx(-1.0)     # it sinks at its top speed
+    assert seen["q"]["pose"][3] == pytest.approx(env.world.scene().robots[0].z_m)
+    assert seen["r"]["pose"].shape == (3,)
+    with pytest.raises(BadInput, match="four finite numbers"):
+        env.step({"q": FORWARD})
+    env.close()

@@ -21,7 +21,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission, Scene
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
-from swarm.core.protocol.world import Act, Observation, Pose, Report
+from swarm.core.protocol.world import Act, Drive, Observation, Pose, Report
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns
@@ -32,7 +32,7 @@ from swarm.transport.endpoint import Endpoint
 from tests.patience import HANG_NS, HANG_S
 
 ROBOTS = ("rover_0", "rover_1")
-ACT = Act(v_mps=0.3, w_radps=0.1)
+ACT = Drive(v_mps=0.3, w_radps=0.1)
 SENSORS = SensorSuite({
     "camera": Camera(width_px=3, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0),
     "lidar": Lidar(beams=4, range_m=5.0)})

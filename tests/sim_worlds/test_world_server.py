@@ -16,7 +16,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Drive, Fly, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns, seconds
 from tests.one_thread.hosts import Stage
@@ -105,7 +105,7 @@ def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None
 def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
     team = Team()
     before = team.x_m("rover_0")
-    team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.45, w_radps=0.0, ttl_s=1.0)))
+    team.ends["rover_0"].send("world", msg.Acted(act=Drive(v_mps=0.45, w_radps=0.0, ttl_s=1.0)))
     team.stage.wait(2.0)
     assert team.x_m("rover_0") - before == pytest.approx(0.45, abs=0.02)      # it brakes as long as it speeds up
     assert team.x_m("rover_1") == -2.0
@@ -116,7 +116,7 @@ def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
 
 def test_gone_stops_a_robot_and_back_restores_it() -> None:
     team = Team()
-    act = msg.Acted(act=Act(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
+    act = msg.Acted(act=Drive(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
     team.ends["rover_0"].send("world", act)
     team.stage.wait(1.0)
     assert team.x_m("rover_0") > -1.8
@@ -275,3 +275,18 @@ def test_how_late_its_loop_is_since_the_start_is_told_with_its_news() -> None:
     assert team.news().loop_late_ms_max < 20.0
     team.stage.timers.lateness.add(ns(0.02))
     assert team.news().loop_late_ms_max == 20.0
+
+
+def test_what_a_robot_cannot_do_is_counted_and_told_at_first_and_at_the_end() -> None:
+    team = Team(for_s=2.0)
+    for _ in range(3):
+        team.ends["rover_0"].send("world", msg.Acted(act=Fly(vx_mps=1.0, vy_mps=0.0, vz_mps=0.0, yaw_radps=0.0)))
+        team.stage.wait(0.3)
+    assert team.x_m("rover_0") == -2.0
+    team.ends["rover_1"].send("world", msg.Acted(act=Drive(v_mps=0.3, w_radps=0.0)))
+    team.stage.wait(3.0)
+    assert team.x_m("rover_1") > -2.0
+    told = [m.body.detail for m in team.got["launcher"]
+            if isinstance(m.body, msg.Happened) and m.body.what == "cannot_act"]
+    assert told == [{"robot": "rover_0", "acts": 1, "why": "robot rover_0 is a rover, which cannot fly"},
+                    {"robot": "rover_0", "acts": 3}]

@@ -70,11 +70,12 @@ def test_plans_are_written_once_per_epoch_and_poses_at_most_five_times_a_second(
         folder.plan(0.5, Plan(epoch=epoch, lease_s=3.0, placements=[]))
     folder.plan(9.0, Plan(epoch=1, lease_s=3.0, placements=[]), boot=2)
     for k in range(21):
-        folder.pose(k / 20, {"rover_0": Pose(1.0, 2.0, 0.5)})
+        folder.pose(k / 20, {"rover_0": Pose(1.0, 2.0, 0.5), "quad_0": Pose(1.0, 2.0, 0.5, 1.5)})
     folder.close()
     assert [p["epoch"] for p in lines(tmp_path / "plans.jsonl")] == [1, 2, 1]
     assert [p["time_s"] for p in lines(tmp_path / "paths.jsonl")] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert lines(tmp_path / "paths.jsonl")[0]["robots"] == {"rover_0": [1.0, 2.0, 0.5]}
+    assert lines(tmp_path / "paths.jsonl")[0]["robots"] == {
+        "rover_0": [1.0, 2.0, 0.5], "quad_0": [1.0, 2.0, 0.5, 1.5, 0.0, 0.0]}
 
 
 def test_requests_come_back_from_parquet_as_they_were(tmp_path: Path) -> None:

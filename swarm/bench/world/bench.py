@@ -4,6 +4,7 @@ Robots drive about a hall with pillars and walls that grows with the fleet; each
 simulated second, and runs into others. Rounds of three kinds take turns: steps alone; steps and a lidar of 36 beams on
 each robot at 10 Hz; and the reference, if `--reference` names the interpreter of an environment with `pybullet-fleet`:
 as many of its `simple_cube`s, in its kinematic mode with its batch controller and its check for contacts.
+With `--quads` they are quadrotors: see `quads.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
-from sim_worlds.robots import KINDS, PHYSICS
+from sim_worlds.robots import PHYSICS, ROVER
 from swarm.bench.support.child import Child, ChildError
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock
@@ -37,7 +38,7 @@ ROUNDS = 5
 MOST = 10_000
 REFERENCE = Path(__file__).with_name("fleet_reference.py")
 REFERENCE_STEPS = 25                 # of a round
-FASTEST = KINDS["rover"].v_max_mps, 1.0    # of the random commands, in m/s and rad/s
+FASTEST = ROVER.v_max_mps, 1.0    # of the random commands, in m/s and rad/s
 TTL_S = 1.0
 WANT = "the interpreter of an environment with pybullet-fleet"
 
@@ -56,6 +57,7 @@ class Crowd(Engine):
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--physics", choices=PHYSICS, default="kinematic")
     p.add_argument("--robots", type=int, default=1000, metavar="N")
+    p.add_argument("--quads", type=int, metavar="N", help="so many quadrotors instead; of dynamic ones also our part")
     p.add_argument("--seconds", type=float, default=2.0, metavar="S", help="simulated time of a round")
     p.add_argument("--rounds", type=int, default=ROUNDS, metavar="N")
     p.add_argument("--seed", type=int, default=1)
@@ -65,13 +67,18 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     """The medians over the rounds. Raises: BadInput for sizes that cannot be measured, or no such reference."""
     for name, value, most in (
-            ("robots", given.robots, MOST), ("seconds", given.seconds, 3600.0), ("rounds", given.rounds, 1000)):
+            ("robots", given.robots, MOST), ("quads", 1 if given.quads is None else given.quads, MOST),
+            ("seconds", given.seconds, 3600.0), ("rounds", given.rounds, 1000)):
         if not 0 < value <= most:
             raise BadInput(f"--{name}", str(value), f"above 0, at most {most:,}")
     if given.seed < 0:
         raise BadInput("--seed", str(given.seed), "0 or more")
-    state = host_state()
     periods = max(1, round(given.seconds * COMMAND_HZ))
+    if given.quads is not None:
+        from swarm.bench.world import quads  # it needs PyBullet
+
+        return quads.measure(given.quads, given.physics, periods * given.rounds, given.seed, progress)
+    state = host_state()
     bare, sensing, reference, ratios = list[float](), list[float](), list[float](), list[float]()
     with _reference(given) as fleet, contextlib.closing(crowd(given.robots, given.physics, given.seed)) as world:
         draw = np.random.default_rng(given.seed)
@@ -151,6 +158,10 @@ def _reference(given: argparse.Namespace) -> Iterator[Callable[[], float] | None
 
 def as_text(figures: dict[str, Any]) -> str:
     """A table, and the reference."""
+    if "quads" in figures:
+        from swarm.bench.world import quads
+
+        return quads.as_text(figures)
     bare, reference = figures["without_sensors"], figures["reference"]
     rows = [["without sensors", str(bare["steps_per_s"]), str(bare["real_time_factor"])],
             [f"lidar at {figures['scan_hz']} Hz", str(figures["steps_per_s"]), str(figures["real_time_factor"])]]

@@ -68,6 +68,7 @@ class SceneRobot(msgspec.Struct, frozen=True, kw_only=True):
     x_m: float                       # centre
     y_m: float                       # centre
     heading_rad: float               # 0 along x, counter-clockwise
+    z_m: float = 0.0                 # of its base above the floor
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):

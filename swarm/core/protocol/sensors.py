@@ -41,7 +41,7 @@ class Camera(Sensor, frozen=True, kw_only=True, tag="camera"):
     height_px: Pixels
     fov_y_deg: OpeningDegrees        # full vertical opening angle
     mount_x_m: Finite                # ahead of the base's centre
-    mount_z_m: Metres                # above the floor
+    mount_z_m: Finite                # above the base: of a robot that drives, above the floor
     pitch_deg: PitchDegrees          # negative looks down
 
     @property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from swarm.core.protocol.bounds import Count, Seconds
 from swarm.core.protocol.messages import Body
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_HEADER_BYTES = 1 << 20
 CRC_BYTES = 4
 MAX_TENSORS = 16

@@ -2,7 +2,8 @@
 """World protocol: observations and commands of a body, and the results of perception.
 
 Frames of reference: the world frame is right-handed, x east, y north, z up, metres, radians.
-The body frame has x ahead and y to the left; a heading of 0 looks along the world's x.
+The body frame has x ahead, y to the left and z up; a heading of 0 looks along the world's x. The level frame is the
+body frame without roll and pitch: commands and speeds are in it.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class Pose(msgspec.Struct, frozen=True, array_like=True):
-    """Position and heading of a robot's base in the world frame."""
+    """Position and attitude of a robot's base in the world frame: first it rolls, then it pitches, then it turns.
+
+    The base of a robot that drives is on the floor. Source of the signs: ROS REP 103.
+    """
 
     x_m: Finite
     y_m: Finite
     heading_rad: Finite
+    z_m: Finite = 0.0
+    roll_rad: Finite = 0.0           # about the body's x: positive lowers the right side
+    pitch_rad: Finite = 0.0          # about the body's y: positive lowers the nose
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +53,39 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int                    # counts observations of this robot; newest wins
     age_s: float                     # time since the sensors were read, as the body states it
     pose: Pose                       # as odometry and localisation give it
-    v_mps: Finite
-    w_radps: Finite
+    v_mps: Finite                    # ahead, in the level frame
+    w_radps: Finite                  # of the heading
     scan: NDArray[np.float32]
     frame: NDArray[np.uint8] | None = None
     bumped: bool = False             # touched something since the last observation
     readings: Readings = {}          # of all other sensors, by name
+    left_mps: Finite = 0.0           # only robots that fly move to the left and up
+    up_mps: Finite = 0.0
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """A velocity command. The robot stops by itself when the command is older than `ttl_s`."""
+class Drive(msgspec.Struct, frozen=True, kw_only=True, tag="drive"):
+    """The velocity command of a robot that drives. It stops by itself when the command is older than `ttl_s`."""
 
-    v_mps: Finite
+    v_mps: Finite                    # ahead
     w_radps: Finite
     ttl_s: Seconds = 0.5
+
+
+class Fly(msgspec.Struct, frozen=True, kw_only=True, tag="fly"):
+    """The velocity command of a robot that flies, in its level frame.
+
+    It hovers where it is when the command is older than `ttl_s`.
+    """
+
+    vx_mps: Finite                   # ahead
+    vy_mps: Finite                   # to the left
+    vz_mps: Finite                   # up
+    yaw_radps: Finite
+    ttl_s: Seconds = 0.5
+
+
+Act = Drive | Fly
+"""A command. A robot that cannot do a command of this kind ignores it, and the world counts and names it."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

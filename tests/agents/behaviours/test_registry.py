@@ -42,11 +42,11 @@ def test_an_unknown_name_is_refused_with_the_known_names(name: str) -> None:
 
 
 NEW = """
-from swarm.core.protocol.world import Act, Observation
+from swarm.core.protocol.world import Act, Drive, Observation
 
 class Spin:
     def on(self, event, now):
-        return [Act(v_mps=0.0, w_radps=1.0, ttl_s=0.5)] if isinstance(event, Observation) else []
+        return [Drive(v_mps=0.0, w_radps=1.0, ttl_s=0.5)] if isinstance(event, Observation) else []
 
 def spin(robot, team, seed):
     return Spin()

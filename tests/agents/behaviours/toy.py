@@ -18,7 +18,7 @@ from agents.behaviours.search.driving.limits import ROVERS
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
-from swarm.core.protocol.world import Act, Detection, Detections, Observation, Perceived, Pose, Report
+from swarm.core.protocol.world import Act, Detection, Detections, Drive, Observation, Perceived, Pose, Report
 
 Segment = tuple[float, float, float, float]
 
@@ -124,7 +124,7 @@ class Toy:
     def __post_init__(self) -> None:
         team = list(self.poses)
         self.robots: dict[str, Behaviour] = {n: load(self.behaviour)(n, team, self.seed, SENSORS) for n in team}
-        self._acts = {n: Act(v_mps=0.0, w_radps=0.0) for n in team}
+        self._acts = {n: Drive(v_mps=0.0, w_radps=0.0) for n in team}
         self._speeds = dict.fromkeys(team, (0.0, 0.0))
         self._queue: list[tuple[int, int, str, object]] = []
         self._count = 0

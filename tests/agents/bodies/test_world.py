@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agents.bodies.world import WorldBody
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
-from swarm.core.protocol.world import Act, Pose, Report
+from swarm.core.protocol.world import Drive, Pose, Report
 from swarm.core.units import ns
 
 CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
@@ -41,9 +41,9 @@ def test_acts_and_reports_go_to_the_body() -> None:
     net = Net()
     client = WorldBody(net, "world")                             # type: ignore[arg-type]
     report = Report(kind="claim", values={"label": "beacon", "x_m": 1.0})
-    client.act(Act(v_mps=0.5, w_radps=0.0))
+    client.act(Drive(v_mps=0.5, w_radps=0.0))
     client.report(report)
-    assert net.sent == [("world", Acted(act=Act(v_mps=0.5, w_radps=0.0))), ("world", Reported(report=report))]
+    assert net.sent == [("world", Acted(act=Drive(v_mps=0.5, w_radps=0.0))), ("world", Reported(report=report))]
 
 
 def test_an_observation_holds_the_sensed_values() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
-from sim_worlds.physics import gliding
+from sim_worlds.physics import gliding, obstacles
 from sim_worlds.physics.closeness import Closeness, Indices, pairs_within, ranges
 from sim_worlds.physics.motion import HELD, UPDATE_EVERY, Motion
 from sim_worlds.robots import ROVER
@@ -31,8 +31,8 @@ class OneByOne:
     """The same motion, written plainly: a robot at a time, each by the rules alone."""
 
     def __init__(self, environment: Environment, radii_m: list[float], spawns: list[Pose]) -> None:
-        self.grid = Grid(size_m=environment.size_m, resolution_m=gliding.RESOLUTION_M)
-        self.blocked = {r: self.grid.rasterise(environment.solids(), r - gliding.SLACK_M) for r in set(radii_m)}
+        self.grid = Grid(size_m=environment.size_m, resolution_m=obstacles.RESOLUTION_M)
+        self.blocked = {r: self.grid.rasterise(environment.solids(), r - obstacles.SLACK_M) for r in set(radii_m)}
         self.radii_m, self.at = radii_m, [[p.x_m, p.y_m, p.heading_rad] for p in spawns]
         self.wheels, self.commands = [[0.0, 0.0] for _ in spawns], [[0.0, 0.0] for _ in spawns]
         self.bumped = [False] * len(spawns)

@@ -20,7 +20,7 @@ from sim_worlds.scenarios.search_rescue.building import CONFIRM_M
 from sim_worlds.scenarios.search_rescue.furnished_map import furnish
 from sim_worlds.world_interface import World
 from swarm import settings_files
-from swarm.core.protocol.world import Act
+from swarm.core.protocol.world import Drive
 from swarm.core.settings.process_files import RobotSpec
 
 
@@ -68,7 +68,7 @@ def test_a_patrol_drives_round_its_squares_on_a_map(office: FloorPlan) -> None:
                    ) >= APART_M - 1e-9
         for _ in range(round(SIDE_M / 0.4 / here.dt_s)):     # along the first side
             for name in here.names:
-                here.act(name, Act(v_mps=0.4, w_radps=0.0, ttl_s=1.0))
+                here.act(name, Drive(v_mps=0.4, w_radps=0.0, ttl_s=1.0))
             here.step()
         assert {m.name: m.value for m in here.mission().measures}["collisions"] == 0
         assert all(0.7 < r.x_m - x < 1.0 and r.y_m == y for r, (x, y) in zip(here.scene().robots, corners, strict=True))

@@ -10,7 +10,7 @@ import pytest
 
 from sim_worlds import scenarios
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
-from swarm.core.protocol.world import Act, Report
+from swarm.core.protocol.world import Drive, Report
 from swarm.core.settings.process_files import RobotSpec
 
 RENDEZVOUS = """
@@ -71,7 +71,7 @@ def test_a_file_in_another_folder_of_the_path_is_a_scenario(rendezvous: scenario
         assert world.scene().scenario == "rendezvous"
         assert world.judge("rover_0", Report(kind="claim", values={})) == "wrong"
         for name in world.names:
-            world.act(name, Act(v_mps=0.8, w_radps=0.0, ttl_s=9.0))      # they start with their backs to the middle
+            world.act(name, Drive(v_mps=0.8, w_radps=0.0, ttl_s=9.0))      # they start with their backs to the middle
         for _ in range(round(2.0 / world.dt_s)):
             world.step()
         assert world.mission().measures[0].value < 5

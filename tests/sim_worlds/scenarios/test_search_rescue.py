@@ -17,7 +17,7 @@ from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
 from sim_worlds.sensors.suite import LIDAR
 from sim_worlds.world_interface import World
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Report
+from swarm.core.protocol.world import Drive, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S
 
@@ -44,12 +44,12 @@ def run(w: World, seconds: float) -> None:
 @pytest.mark.parametrize("physics", ["dynamic", "kinematic"])
 def test_a_command_ends_after_its_time_to_live(physics: str) -> None:
     with world(physics) as w:
-        w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=0.5))
+        w.act("rover_0", Drive(v_mps=0.4, w_radps=0.0, ttl_s=0.5))
         run(w, 0.45)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.4, rel=0.1)
         run(w, 0.6)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.0, abs=0.01)
-        w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=math.nan))
+        w.act("rover_0", Drive(v_mps=0.4, w_radps=0.0, ttl_s=math.nan))
         run(w, 0.1)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.0, abs=0.01)
 
@@ -57,7 +57,7 @@ def test_a_command_ends_after_its_time_to_live(physics: str) -> None:
 def test_a_new_command_replaces_the_old_and_its_time() -> None:
     w = world()
     for _ in range(4):
-        w.act("rover_0", Act(v_mps=0.2, w_radps=0.0, ttl_s=0.3))
+        w.act("rover_0", Drive(v_mps=0.2, w_radps=0.0, ttl_s=0.3))
         run(w, 0.25)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.2)
 
@@ -83,12 +83,12 @@ def test_claims_are_judged_once_each() -> None:
 
 def test_a_removed_robot_stands_still() -> None:
     w = world()
-    w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
+    w.act("rover_0", Drive(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
     run(w, 0.2)
     w.remove("rover_0")
     run(w, 0.3)
     before = w.observe("rover_0", frame=False).pose
-    w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
+    w.act("rover_0", Drive(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
     run(w, 0.5)
     assert w.observe("rover_0", frame=False).pose == before
 
@@ -108,7 +108,7 @@ def test_observations_count_up_and_frames_come_when_asked_for() -> None:
 
 def test_a_bump_is_told_once_and_collisions_are_counted() -> None:
     w = world(robots=2)
-    w.act("rover_0", Act(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
+    w.act("rover_0", Drive(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
     run(w, 15.0)
     assert w.observe("rover_0", frame=False).bumped
     assert not w.observe("rover_0", frame=False).bumped
@@ -121,7 +121,7 @@ def test_coverage_grows_as_robots_look() -> None:
     w.observe("rover_0", frame=False)
     first = measure(w, "coverage")
     assert 0.005 < first < 0.2
-    w.act("rover_0", Act(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
+    w.act("rover_0", Drive(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
     run(w, 3.0)
     w.observe("rover_0", frame=False)
     assert measure(w, "coverage") > first
@@ -176,7 +176,7 @@ def test_two_dynamic_worlds_of_a_seed_stay_identical() -> None:
     for _ in range(2):
         with world("dynamic", robots=8) as w:
             for i, name in enumerate(w.names):
-                w.act(name, Act(v_mps=0.5, w_radps=0.2 * (i - 4), ttl_s=9.0))
+                w.act(name, Drive(v_mps=0.5, w_radps=0.2 * (i - 4), ttl_s=9.0))
             run(w, 1.5)
             ends.append([w.observe(n, frame=False) for n in w.names])
     for a, b in zip(*ends, strict=True):

@@ -21,7 +21,7 @@ from swarm.core.protocol.sensors import (
     Range,
     SensorSuite,
 )
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Drive, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
@@ -38,7 +38,7 @@ def flown(seed: int = 1, *, every: int = 6, **sensors: AnySensor) -> tuple[Room,
     kind = type("Suite", (Room,), {"suite": SensorSuite(dict(sensors))})
     fleet = [RobotSpec(name=name, kind="rover", physics="kinematic") for name in "ab"]
     world = kind(room([Pose(-2.0, -1.0, 0.3), Pose(3.0, 3.0, 0.0)]), fleet, scenario="room", seed=seed, render=False)
-    world.act("a", Act(v_mps=0.4, w_radps=0.4, ttl_s=99.0))
+    world.act("a", Drive(v_mps=0.4, w_radps=0.4, ttl_s=99.0))
     seen = []
     for step in range(240):
         world.step()
@@ -116,7 +116,7 @@ def test_a_late_range_sees_other_robots_where_they_were() -> None:
         kind = type("Suite", (Room,), {"suite": SensorSuite({"nose": Range(range_m=9.0, latency_s=latency_s)})})
         fleet = [RobotSpec(name=name, kind="rover", physics="kinematic") for name in "ab"]
         world = kind(room([Pose(-2.0, 0.0, 0.0), Pose(1.0, 0.0, 0.0)]), fleet, scenario="room", seed=1, render=False)
-        world.act("b", Act(v_mps=0.4, w_radps=0.0, ttl_s=99.0))
+        world.act("b", Drive(v_mps=0.4, w_radps=0.0, ttl_s=99.0))
         ranges_m = []
         for _ in range(60):
             world.step()

@@ -21,7 +21,7 @@ from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.rays import Rays
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import Things, TrueView
-from swarm.core.protocol.world import Act, Pose
+from swarm.core.protocol.world import Drive, Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
@@ -102,7 +102,7 @@ def test_a_view_is_of_the_moment_at_which_it_was_taken() -> None:
         before, other = world.view("rover"), world.view("carrier")
         start = before.pose
         for name in world.names:
-            world.act(name, Act(v_mps=0.3, w_radps=0.0, ttl_s=10.0))
+            world.act(name, Drive(v_mps=0.3, w_radps=0.0, ttl_s=10.0))
         for _ in range(120):
             world.step()
         after = world.view("rover")
@@ -124,7 +124,8 @@ def test_things_and_robots_have_numbers_of_their_own_and_a_robot_does_not_see_it
 def test_what_is_left_out_of_a_view_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = generate(BUILDING, 8)
     things, draw = Things(environment, [ROVER] * 12), np.random.default_rng(1)
-    at = [np.column_stack([draw.uniform(-9.5, 9.5, (12, 2)), draw.uniform(-4.0, 4.0, 12)]) for _ in range(25)]
+    at = [np.column_stack([draw.uniform(-9.5, 9.5, (12, 2)), draw.uniform(-4.0, 4.0, 12), np.zeros((12, 3))])
+          for _ in range(25)]
     some = [TrueView(things, places, 0) for places in at]
     seen = [(view.boxes(), *view.pixels()) for view in some]
     monkeypatch.setattr(Rays, "may_show", lambda self, middles, reach_m, far_m: np.ones(len(middles), bool))

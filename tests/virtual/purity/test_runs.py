@@ -18,7 +18,7 @@ from swarm.virtual.launch import VirtualLaunch
 from tests.virtual.flights import resolved
 
 ODD = """import signal, time
-from swarm.core.protocol.world import Act, Observation
+from swarm.core.protocol.world import Act, Drive, Observation
 
 class odd:
     def __init__(self, robot, team, seed, sensors):
@@ -28,7 +28,7 @@ class odd:
         self.seen += 1
         if self.seen == 20:
             {body}
-        return [Act(v_mps=0.1, w_radps=0.5)] if isinstance(event, Observation) else []
+        return [Drive(v_mps=0.1, w_radps=0.5)] if isinstance(event, Observation) else []
 """
 READS = "self.began = time.monotonic()"
 HANGS = "while True: signal.raise_signal(signal.SIGALRM)"

@@ -12,7 +12,7 @@ from agents.behaviours.search.driving.limits import ROVERS, Limits
 from agents.behaviours.search.driving.window import arcs, best, gaps, matters_m
 from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.policy import draw
-from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.protocol.world import Act, Drive, Observation, Pose
 
 TTL_S = 0.5
 MARGIN_M = 0.07
@@ -114,8 +114,8 @@ class Steering:
         """The command of the present recovery: straight back while that is clear, otherwise a turn on the spot."""
         self._last_w = 0.0
         if now < self._back_until and _clear_back(points, self._limits.radius_m):
-            return Act(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
-        return Act(v_mps=0.0, w_radps=self._turn_w, ttl_s=TTL_S)
+            return Drive(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
+        return Drive(v_mps=0.0, w_radps=self._turn_w, ttl_s=TTL_S)
 
     def _follow(self, seen: Observation, points: NDArray[np.float64], path: list[tuple[float, float]],
                 face: tuple[float, float] | None) -> Act:
@@ -127,11 +127,11 @@ class Steering:
         if carrot is None or math.hypot(*carrot) < AT_M:
             turn = 0.0 if face is None else _bearing(seen.pose, face)
             self._last_w = 0.0 if abs(turn) < 0.05 else max(-TURN_RADPS, min(TURN_RADPS, 2.5 * turn))
-            return Act(v_mps=0.0, w_radps=self._last_w, ttl_s=TTL_S)
+            return Drive(v_mps=0.0, w_radps=self._last_w, ttl_s=TTL_S)
         driven = arcs(seen.v_mps, seen.w_radps, limits)
         command = best(driven, gaps(driven, points[away < self._matters_m]), need_m, carrot, self._last_w)
         v_mps, self._last_w = command or (0.0, 0.0)
-        return Act(v_mps=v_mps, w_radps=self._last_w, ttl_s=TTL_S)
+        return Drive(v_mps=v_mps, w_radps=self._last_w, ttl_s=TTL_S)
 
 
 def _clear_back(points: NDArray[np.float64], radius_m: float) -> bool:

@@ -33,6 +33,8 @@ class Sensed(Message, frozen=True, kw_only=True):
     bumped: bool
     frame: bool
     readings: Readings = {}          # of sensors other than camera and lidar, by name
+    left_mps: Finite = 0.0
+    up_mps: Finite = 0.0
 
 
 class Acted(Message, frozen=True, kw_only=True):
