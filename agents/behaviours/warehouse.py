@@ -32,6 +32,7 @@ UNSURE = 0.08                        # a bay with a smaller chance was looked at
 ON_THE_WAY = 0.9                     # share of the bays of an aisle that the robot sees well on its way to one
 KEEP_S = 1.5                         # a bay must be this much better than the one that the robot goes to
 DOCK_TAKEN_M = 0.9                   # a dock with a teammate this close is taken
+WAITS_M = 0.8                        # a robot this close to its waiting place waits: another may be there
 AVOID_NS = 8_000_000_000             # a bay that was useless, or whose way was blocked, is not chosen for so long
 
 
@@ -60,10 +61,14 @@ class Warehouse(Picker):
     def choose(self, plan: FloorPlan, pose: Pose, label: str, now: int) -> int:
         """The bay with the least expected time until the robot has such a good."""
         chances, at = self.belief(label, now), (pose.x_m, pose.y_m)
-        mates = self._alive(now)
-        theirs = {mate.bay for mate in mates.values()}
-        asked = {mate.aisle for mate in mates.values()}
-        asked |= {plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) for mate in mates.values()}
+        mates = self._alive(now).items()
+        first = [mate for name, mate in mates if self._rights.goes_first(name, mate)]
+        theirs, asked = {mate.bay for _, mate in mates}, {mate.aisle for _, mate in mates}
+        if self.bay not in {mate.bay for mate in first}:     # of two that want the same, one gives way: not both
+            theirs.discard(self.bay)
+        if self._rights.aisle not in {mate.aisle for mate in first}:
+            asked.discard(self._rights.aisle)
+        asked |= {plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) for _, mate in mates}
         self._avoid = {bay: until for bay, until in self._avoid.items() if until > now}
         taken = theirs | self._avoid.keys()
         chances[[bay for bay in taken if bay is not None]] = 0.0
@@ -96,7 +101,8 @@ class Warehouse(Picker):
             return way
         if here is not None:                                 # leave it: who waits inside is in the way
             return way[:1 + next(k for k, aisle in enumerate(aisles) if aisle != here)]
-        return plan.way(at, plan.waiting_place(at, ahead))
+        place = plan.waiting_place(at, ahead)
+        return [] if math.dist(at, place) < WAITS_M else plan.way(at, place)
 
     def in_vain(self, bay: int, now: int) -> None:
         """The robot is at the bay, and such a good is not."""

@@ -45,13 +45,17 @@ class AisleRights:
         """Whether the robot may enter. mates: the teammates that were heard lately."""
         if self.aisle is None or now - self._since < SETTLES_NS:
             return False
-        return not any(self._goes_first(name, mate, now) for name, mate in mates.items())
+        return not any(self._delays(name, mate, now) for name, mate in mates.items())
 
-    def _goes_first(self, name: str, mate: Mate, now: int) -> bool:
+    def goes_first(self, name: str, mate: Mate) -> bool:
+        """Whether the ticket of a teammate is before this robot's."""
+        return mate.aisle is not None and (mate.ticket, name) < (self.ticket, self._robot)
+
+    def _delays(self, name: str, mate: Mate, now: int) -> bool:
         """Whether a teammate is in the aisle, or is to enter it before this robot."""
         if self._plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) == self.aisle:
             return True
-        if mate.aisle != self.aisle or (mate.ticket, name) > (self.ticket, self._robot):
+        if mate.aisle != self.aisle or not self.goes_first(name, mate):
             self._served.pop(name, None)
             return False
         return now - self._served.setdefault(name, now) < PATIENCE_NS

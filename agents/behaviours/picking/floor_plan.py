@@ -10,6 +10,7 @@ Point = tuple[float, float]
 
 STEP_M = 0.25                        # between the points of a way
 RIGHT_M = 0.25                       # robots keep so far to the right of the middle of a lane
+APART_M = 0.35                       # from the middle of that rack: another one may wait for the aisle behind it
 ASIDE_M = 0.5                        # from the end of a rack to a robot that waits there
 MOST_BAYS, MOST_M = 4096, 1000.0
 
@@ -83,7 +84,7 @@ class FloorPlan:
         side = -1.0 if at[0] < self.aisle_x_m(aisle) else 1.0
         side = 1.0 if aisle == 0 else -1.0 if aisle == self.aisles - 1 else side
         y = self.low_m - ASIDE_M if at[1] < self.first_m else self.high_m + ASIDE_M
-        return self.aisle_x_m(aisle) + side * self.pitch_m / 2, y
+        return self.aisle_x_m(aisle) + side * (self.pitch_m / 2 - APART_M), y
 
     def way(self, start: Point, goal: Point) -> list[Point]:
         """The shortest way along aisles and lanes: points up to STEP_M apart, the start and the goal included."""
