@@ -16,7 +16,7 @@ from agents.behaviours.picking.aisle_rights import AisleRights
 from agents.behaviours.picking.floor_plan import FloorPlan, Point
 from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
-from agents.behaviours.picking.picker import Picker
+from agents.behaviours.picking.picker import PICK_FROM, Picker
 from agents.behaviours.search.steering import Recovery
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Pose
@@ -75,7 +75,8 @@ class Warehouse(Picker):
         best, best_s = 0, math.inf
         for aisle in range(plan.aisles):
             bays = np.arange(aisle * 2 * plan.bays, (aisle + 1) * 2 * plan.bays)
-            any_of = 1.0 - float(np.prod(1.0 - chances[bays]))
+            unsure = chances[bays][(chances[bays] >= UNSURE) & (chances[bays] < PICK_FROM)]
+            any_of = 1.0 - float(np.prod(1.0 - unsure))
             for bay in bays.tolist():
                 chance = float(chances[bay])                 # on the way to one bay the robot sees the others
                 hope = max(chance, ON_THE_WAY * any_of) if chance >= UNSURE else chance

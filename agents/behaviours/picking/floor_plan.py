@@ -128,9 +128,10 @@ class FloorPlan:
 
 def told(verdict: str) -> FloorPlan | None:
     """The floor plan of a verdict, as `plan 4 3 2.60 ...`; None if it tells none that makes sense."""
-    word, *numbers = verdict.split()
-    if word != "plan" or len(numbers) != len(fields(FloorPlan)):
+    words = verdict.split()
+    if words[:1] != ["plan"] or len(words) != 1 + len(fields(FloorPlan)):
         return None
+    numbers = words[1:]
     try:
         aisles, bays = int(numbers[0]), int(numbers[1])
         pitch, bay_pitch, first, aside, south, north, dock = (float(number) for number in numbers[2:])

@@ -15,7 +15,7 @@ from swarm.core.protocol.world import Pose
 
 TOPIC = "picking"
 VERSION = 1
-MOST_LOOKS = 40                      # in one note: 40 * 7 + 25 = 305 bytes
+MOST_LOOKS = 40                      # in one note: 40 * 7 + 23 = 303 bytes
 MOST_AGE_S = 25.0                    # of a look or a pick that is told
 NONE = 0xFFFF
 _HEAD = struct.Struct("<BIhhhHHIHBB")        # version, sequence, x, y, heading, bay, aisle, ticket, pick, age, looks
