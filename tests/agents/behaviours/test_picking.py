@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -24,6 +25,7 @@ from swarm.core.protocol.world import Act, Detection, Detections, Observation, P
 from tests.agents.behaviours.toy import LOCATOR, SENSORS, THREE_ROOMS, VIEW, observation
 
 WORDS = plan_for(4).words()
+OUTSIDE = Pose(0.0, -3.0, 0.0)
 BEACON = TARGET_CLASSES.index("beacon")
 
 
@@ -33,7 +35,7 @@ def plan() -> FloorPlan:
     return made
 
 
-def mate(pose: Pose = Pose(0.0, -3.0, 0.0), aisle: int | None = None, ticket: int = 0) -> Mate:
+def mate(pose: Pose = OUTSIDE, aisle: int | None = None, ticket: int = 0) -> Mate:
     return Mate(sequence=1, heard_at=0, pose=pose, bay=None, aisle=aisle, ticket=ticket)
 
 
@@ -52,7 +54,8 @@ def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
 @pytest.mark.parametrize("words", [
     "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " 1", WORDS.replace("4", "0", 1),
     WORDS.replace("4", "9999", 1), WORDS.replace("2.60", "nan"), WORDS.replace("2.60", "-2.6"),
-    WORDS.replace("2.60", "inf"), WORDS.replace("-3.40", "3.4"), WORDS.replace("3.30", "0.0"), WORDS.replace("4", "x", 1),
+    WORDS.replace("2.60", "inf"), WORDS.replace("-3.40", "3.4"), WORDS.replace("3.30", "0.0"),
+    WORDS.replace("4", "x", 1),
 ])
 def test_a_plan_that_makes_no_sense_is_none(words: str) -> None:
     assert told(words) is None
@@ -69,7 +72,7 @@ def test_ways_go_through_aisles_and_on_the_right_of_lanes() -> None:
     assert min(y for _, y in east) == pytest.approx(-2.45)
     west = p.way(p.access(6), p.access(0))
     assert min(y for _, y in west) == pytest.approx(-1.95)
-    assert all(math.dist(a, b) <= 0.2501 for a, b in zip(east, east[1:], strict=False))
+    assert all(math.dist(a, b) <= 0.2501 for a, b in itertools.pairwise(east))
     through = p.way((0.0, 3.4), (-1.3, -3.4))                # from the north to a dock: through an aisle
     assert {p.aisle_at(point) for point in through} == {None, 1}
 

@@ -20,7 +20,8 @@ def all_that_counts(view: TrueView) -> Detections:
                        for box in view.boxes() if box.counts])
 
 
-def fly(world: Engine, behaviour: str, seconds: float, *, seed: int = 0, sees: Sees = all_that_counts) -> None:
+def fly(world: Engine, behaviour: str, seconds: float, *, seed: int = 0, sees: Sees = all_that_counts,
+        until: Callable[[], bool] = lambda: False) -> None:
     """Let all robots of a world follow a behaviour: observations at 10 Hz, detections at 5 Hz, notes at once."""
     robots = {name: behaviours.load(behaviour)(name, world.names, seed, world.sensors(name)) for name in world.names}
     waiting: list[tuple[float, int, str, behaviours.Event]] = []
@@ -54,3 +55,5 @@ def fly(world: Engine, behaviour: str, seconds: float, *, seed: int = 0, sees: S
                 give(name, Perceived(stream="detect", outcome=sees(view), pose=view.pose, age_s=LATE_S),
                      world.time_s + LATE_S)
         world.step()
+        if step % every == 0 and until():
+            return
