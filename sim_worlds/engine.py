@@ -200,6 +200,24 @@ class Engine(World):
         self.index(robot)
         return "wrong"
 
+    def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
+        """Put a target, by its index, elsewhere at once: cameras see it there from now on.
+
+        What stops robots and lidars stays as it is. So a target must stand on a piece of clutter that is larger, before
+        and after. Raises ValueError if it does not.
+        """
+        before = self.environment.targets[target]
+        after = before.moved(x_m, y_m, yaw_rad)
+        for thing in (before, after):
+            if not any(clutter.rect().holds(thing.rect()) for clutter in self.environment.clutter):
+                raise ValueError(f"the {thing.label} at ({thing.x_m:g}, {thing.y_m:g}) stands on nothing larger: "
+                                 "it cannot move, since it stops robots and lidars")
+        targets = (*self.environment.targets[:target], after, *self.environment.targets[target + 1:])
+        self.environment = replace(self.environment, targets=targets)
+        self._things = self._things.of(self.environment)
+        if self.motion.bullet is not None:
+            self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)
+
     def remove(self, robot: str) -> None:
         """Stop the robot; it ignores commands from now on."""
         i = self.index(robot)

@@ -18,7 +18,7 @@ from sim_worlds import robots as robot_kinds
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, urdf
-from sim_worlds.physics.solids import Solid, box
+from sim_worlds.physics.solids import Solid, box, shift
 from sim_worlds.robots import KINDS, DrivingKind
 from sim_worlds.sensors.rays import turn_of
 from sim_worlds.sensors.suite import CAMERA
@@ -153,6 +153,12 @@ class Bullet:
     def teleport(self, robot: int, pose: Pose) -> None:
         """Move a robot to a pose; the camera sees it there at once."""
         _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_transform(pose), physicsClientId=self._client)
+
+    def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
+        """Move a target to a place; the camera sees it there at once."""
+        moved = shift(self.environment.targets[target], x_m, y_m, yaw_rad)       # from where its body was loaded
+        _p.resetBasePositionAndOrientation(self.target_ids[target], *_transform(Pose(*moved)),
+                                           physicsClientId=self._client)
 
     def pose(self, robot: int) -> Pose:
         """The pose of the base of a robot that drives: on the floor and level."""

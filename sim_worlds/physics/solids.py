@@ -28,6 +28,11 @@ class Rect(NamedTuple):
         dy = max(self.y0_m - other.y1_m, other.y0_m - self.y1_m)
         return max(dx, dy)
 
+    def holds(self, other: Rect) -> bool:
+        """Whether the other rectangle lies within this one."""
+        return (self.x0_m <= other.x0_m and self.y0_m <= other.y0_m
+                and other.x1_m <= self.x1_m and other.y1_m <= self.y1_m)
+
     def grown(self, by_m: float) -> Rect:
         """The rectangle, extended by `by_m` on each side."""
         return Rect(self.x0_m - by_m, self.y0_m - by_m, self.x1_m + by_m, self.y1_m + by_m)
@@ -102,6 +107,12 @@ class Thing:
         """The bounding rectangle of the footprint."""
         return bounds(self.parts)
 
+    def moved(self, x_m: float, y_m: float, yaw_rad: float) -> Thing:
+        """The same thing at another place."""
+        dx, dy, turn = shift(self, x_m, y_m, yaw_rad)
+        return Thing(label=self.label, x_m=x_m, y_m=y_m, yaw_rad=yaw_rad,
+                     parts=tuple(part.placed(dx, dy, turn) for part in self.parts))
+
     @property
     def height_m(self) -> float:
         """Height of the highest point above the floor."""
@@ -112,6 +123,13 @@ def place_thing(label: str, parts: Sequence[Solid], x_m: float, y_m: float, yaw_
     """A thing at (x, y, yaw) from parts in its own frame."""
     return Thing(label=label, x_m=x_m, y_m=y_m, yaw_rad=yaw_rad,
                  parts=tuple(p.placed(x_m, y_m, yaw_rad) for p in parts))
+
+
+def shift(thing: Thing, x_m: float, y_m: float, yaw_rad: float) -> tuple[float, float, float]:
+    """The motion of the world frame that brings a thing to (x, y, yaw): along x and y in m after a turn in rad."""
+    turn = yaw_rad - thing.yaw_rad
+    c, s = math.cos(turn), math.sin(turn)
+    return x_m - c * thing.x_m + s * thing.y_m, y_m - s * thing.x_m - c * thing.y_m, turn
 
 
 def bounds(solids: Iterable[Solid]) -> Rect:

@@ -57,6 +57,10 @@ class Things:
         floor_m = self.floor_m.copy() if level else Rays(pose, self.camera).floor(FAR_M)
         return floor_m, np.where(floor_m < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
 
+    def of(self, environment: Environment) -> Things:
+        """The same for another environment."""
+        return Things(environment, self._robots, self.camera)
+
     def around(self, rays: Rays, at: NDArray[np.float64], me: int
                ) -> tuple[list[Solid], NDArray[np.int64], NDArray[np.float64]]:
         """The solids that a robot may see, their numbers, and the corners of their bounding boxes, [n, 8, 3]."""

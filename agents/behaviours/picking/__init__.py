@@ -1,0 +1,1 @@
+"""Parts of the behaviours of robots that fetch goods in a warehouse."""

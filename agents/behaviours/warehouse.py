@@ -1,0 +1,176 @@
+"""Warehouse: a team fetches ordered goods. It shares what it sees, goes to different bays, and takes turns in aisles.
+
+Each robot decides for itself, and its safety depends on its own scan only. What a teammate says weighs less than what
+the robot sees, and delays it for a limited time only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from agents.behaviours import Behaviour, Heard, Note, Output
+from agents.behaviours.picking import notes
+from agents.behaviours.picking.aisle_rights import AisleRights
+from agents.behaviours.picking.floor_plan import FloorPlan, Point
+from agents.behaviours.picking.mates import Mate
+from agents.behaviours.picking.notes import Look, News
+from agents.behaviours.picking.picker import PICK_FROM, Picker
+from agents.behaviours.search.driving.steering import Recovery
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Pose
+
+SHARE_NS = 400_000_000
+MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
+RESTART = 16                         # a sequence this far back means that the sender has restarted
+SPEED_MPS = 0.35                     # of a drive, with its turns
+IN_VAIN_S = 40.0                     # what it costs to have gone to a bay in vain
+TAKEN_S = 100.0                      # and to go to a bay that a teammate goes to, or that was just useless
+BUSY_S = 6.0                         # what it costs to wait for an aisle
+UNSURE = 0.08                        # a bay with a smaller chance was looked at and is not worth the way
+ON_THE_WAY = 0.9                     # share of the bays of an aisle that the robot sees well on its way to one
+KEEP_S = 1.5                         # a bay must be this much better than the one that the robot goes to
+DOCK_TAKEN_M = 0.9                   # a dock with a teammate this close is taken
+WAITS_M = 0.8                        # a robot this close to its waiting place waits: another may be there
+AVOID_NS = 8_000_000_000             # a bay that was useless, or whose way was blocked, is not chosen for so long
+
+
+class Warehouse(Picker):
+    """The policy of one robot; see `Behaviour`."""
+
+    def __init__(self, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
+        super().__init__("warehouse", robot, team, seed, sensors)
+        self._robot = robot
+        self._mates: dict[str, Mate] = {}
+        self._sequence = 0
+        self._offset_ns = sorted({*team, robot}).index(robot) * SHARE_NS // max(len(team), 1)
+        self._shared_at: int | None = None
+        self._last_pick: tuple[int, int] | None = None       # bay and time
+        self._avoid: dict[int, int] = {}                     # bay -> until when
+        self.notes_heard = self.notes_ignored = 0
+
+    def ready(self, plan: FloorPlan) -> None:
+        """The world has told the floor plan."""
+        self._rights = AisleRights(self._robot, plan)
+
+    def idle(self, plan: FloorPlan, now: int) -> None:
+        """The robot has no order, and needs no aisle."""
+        self._rights.want(None, now)
+
+    def choose(self, plan: FloorPlan, pose: Pose, label: str, now: int) -> int:
+        """The bay with the least expected time until the robot has such a good."""
+        chances, at = self.belief(label, now), (pose.x_m, pose.y_m)
+        mates = self._alive(now).items()
+        first = [mate for name, mate in mates if self._rights.goes_first(name, mate)]
+        theirs, asked = {mate.bay for _, mate in mates}, {mate.aisle for _, mate in mates}
+        if self.bay not in {mate.bay for mate in first}:     # of two that want the same, one gives way: not both
+            theirs.discard(self.bay)
+        if self._rights.aisle not in {mate.aisle for mate in first}:
+            asked.discard(self._rights.aisle)
+        asked |= {plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) for _, mate in mates}
+        self._avoid = {bay: until for bay, until in self._avoid.items() if until > now}
+        taken = theirs | self._avoid.keys()
+        chances[[bay for bay in taken if bay is not None]] = 0.0
+        best, best_s = 0, math.inf
+        for aisle in range(plan.aisles):
+            bays = np.arange(aisle * 2 * plan.bays, (aisle + 1) * 2 * plan.bays)
+            unsure = chances[bays][(chances[bays] >= UNSURE) & (chances[bays] < PICK_FROM)]
+            any_of = 1.0 - float(np.prod(1.0 - unsure))
+            for bay in bays.tolist():
+                chance = float(chances[bay])                 # on the way to one bay the robot sees the others
+                hope = max(chance, ON_THE_WAY * any_of) if chance >= UNSURE else chance
+                takes_s = plan.way_m(at, plan.access(bay)) / SPEED_MPS + (1.0 - hope) * IN_VAIN_S
+                takes_s += BUSY_S * (aisle in asked) + TAKEN_S * (bay in taken) - KEEP_S * (bay == self.bay)
+                if takes_s < best_s:
+                    best, best_s = bay, takes_s
+        return best
+
+    def dock(self, plan: FloorPlan, at: Point, now: int) -> Point:
+        """The nearest dock at which no teammate is, if there is one."""
+        mates = [(mate.pose.x_m, mate.pose.y_m) for mate in self._alive(now).values()]
+        return min(plan.docks(), key=lambda dock: (
+            any(math.dist(dock, mate) < DOCK_TAKEN_M for mate in mates), plan.way_m(at, dock)))
+
+    def way(self, plan: FloorPlan, at: Point, goal: Point, now: int) -> list[Point]:
+        """The way to the goal, as far as its first aisle belongs to this robot, and else to where it waits."""
+        here, way = plan.aisle_at(at), plan.way(at, goal)
+        aisles = [plan.aisle_at(point) for point in way]
+        ahead = next((aisle for aisle in aisles if aisle is not None and aisle != here), None)
+        self._rights.want(here if ahead is None else ahead, now)
+        if ahead is None or self._rights.granted(self._alive(now), now):
+            return way
+        if here is not None:                                 # leave it: who waits inside is in the way
+            return way[:1 + next(k for k, aisle in enumerate(aisles) if aisle != here)]
+        place = plan.waiting_place(at, ahead)
+        return [] if math.dist(at, place) < WAITS_M else plan.way(at, place)
+
+    def in_vain(self, bay: int, now: int) -> None:
+        """The robot is at the bay, and such a good is not."""
+        self._avoid[bay] = now + AVOID_NS
+
+    def stopped(self, recovery: Recovery, now: int) -> None:
+        """The way to the bay is blocked: another one may be better."""
+        if self.bay is not None and not self.loaded:
+            self._avoid[self.bay] = now + AVOID_NS
+            self._planned_at = -1
+
+    def picked(self, bay: int, now: int) -> None:
+        """The robot has picked a good from a bay."""
+        self._last_pick = bay, now
+
+    def notes(self, pose: Pose, now: int) -> list[Output]:
+        """The periodic note; those of a team are spread over the period."""
+        if self.plan is None:
+            return []
+        if self._shared_at is None:
+            self._shared_at = now - SHARE_NS + self._offset_ns
+        if now - self._shared_at < SHARE_NS:
+            return []
+        self._shared_at = now
+        self._sequence += 1
+        picked = None if self._last_pick is None else (self._last_pick[0], (now - self._last_pick[1]) / 1e9)
+        if picked is not None and picked[1] > notes.MOST_AGE_S:
+            picked = None
+        looks = tuple(Look(bay=bay, evidence=evidence, age_s=now / 1e9 - at_s)
+                      for bay, evidence, at_s in self._beliefs.tell(notes.MOST_LOOKS)
+                      if now / 1e9 - at_s <= notes.MOST_AGE_S)
+        return [Note(notes.TOPIC, notes.encode(News(
+            sequence=self._sequence, pose=pose, bay=None if self.loaded else self.bay, aisle=self._rights.aisle,
+            ticket=self._rights.ticket, picked=picked, looks=looks)))]
+
+    def hear(self, heard: Heard, now: int) -> None:
+        """Take in a teammate's note. A bad note is counted and dropped."""
+        self.notes_heard += 1
+        if self.plan is None:
+            return
+        try:
+            if heard.sender not in self._team or heard.topic != notes.TOPIC:
+                raise ValueError("not of the team, or not a topic of this behaviour")
+            news = notes.decode(heard.data, self.plan)
+        except ValueError:
+            self.notes_ignored += 1
+            return
+        for look in news.looks:
+            self._beliefs.hear(heard.sender, look.bay, look.evidence, now / 1e9 - look.age_s)
+        known = self._mates.get(heard.sender)
+        if known is not None and 0 <= known.sequence - news.sequence < RESTART:
+            return
+        if news.picked is not None:
+            bay, age_s = news.picked
+            self._beliefs.emptied(bay, now / 1e9 - age_s, heard.sender)
+        self._rights.heard(news.ticket)
+        self._mates[heard.sender] = Mate(sequence=news.sequence, heard_at=now, pose=news.pose, bay=news.bay,
+                                         aisle=news.aisle, ticket=news.ticket)
+
+    def _alive(self, now: int) -> dict[str, Mate]:
+        """The teammates that were heard lately, by name."""
+        return {name: mate for name, mate in sorted(self._mates.items()) if now - mate.heard_at < MATE_NS}
+
+
+def warehouse(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:
+    """The behaviour of one robot of the team. seed: of its random draws.
+
+    Raises: BadInput when the robot has no camera or no lidar.
+    """
+    return Warehouse(robot, team, seed, sensors)

@@ -1,0 +1,130 @@
+"""The floor of a warehouse: racks with bays on both sides of parallel aisles, a lane at either end, docks in the south.
+
+An aisle has room for one robot: two cannot pass each other, and each can turn on the spot. All aisles run from south to
+north; a bay is a pallet at the side of an aisle, with a good on it or empty.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sim_worlds.classes import TARGET_CLASSES
+from sim_worlds.environment import Environment
+from sim_worlds.physics.solids import Solid, Thing, box, place_thing
+from sim_worlds.scenarios.search_rescue.things import BEIGE, BLUE, GREY, TARGETS, WOOD, tinted
+from swarm.core.protocol.world import Pose
+
+LEAST_AISLES, MOST_ROBOTS = 3, 60
+BAYS = 3                             # on each side of an aisle
+AISLE_M, RACK_M = 1.1, 0.3           # widths
+PALLET_M = 0.6, 1.1, 0.05            # across the aisle, along it, height
+BAY_PITCH_M = 1.3                    # from bay to bay
+PITCH_M = AISLE_M + RACK_M + 2 * PALLET_M[0]         # from aisle to aisle
+SOUTH_M, NORTH_M = 2.7, 1.5          # from the bays to the walls
+SOUTH_LANE_M, NORTH_LANE_M = 0.85, 0.75              # from the bays to the middle of a lane
+DOCK_M = 0.65                        # from the south wall to the docks
+WALL_M, WALL_HEIGHT_M, RACK_HEIGHT_M = 0.15, 2.4, 1.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorPlan:
+    """The numbers that a floor is made of, in the world frame, and the places that follow from them.
+
+    Bays count from 0 on: aisle by aisle from the west, in an aisle from the south, the west one before the east one.
+    """
+
+    aisles: int
+    bays: int                        # on each side of an aisle
+    pitch_m: float                   # from the middle of an aisle to that of the next
+    bay_pitch_m: float
+    first_m: float                   # y of the southernmost bays
+    aside_m: float                   # from the middle of an aisle to that of a bay
+    south_m: float                   # y of the lane at the south ends of the aisles
+    north_m: float                   # and at the north ends
+    dock_m: float                    # y of the docks, one in line with each aisle
+
+    @property
+    def count(self) -> int:
+        """Bays in all."""
+        return 2 * self.bays * self.aisles
+
+    def aisle_x_m(self, aisle: int) -> float:
+        """x of the middle of an aisle."""
+        return (aisle - (self.aisles - 1) / 2) * self.pitch_m
+
+    def access(self, bay: int) -> tuple[float, float]:
+        """Where a robot stands to pick from a bay: in the middle of the aisle beside it."""
+        return self.aisle_x_m(bay // (2 * self.bays)), self.first_m + bay // 2 % self.bays * self.bay_pitch_m
+
+    def middle(self, bay: int) -> tuple[float, float]:
+        """The middle of a bay."""
+        x, y = self.access(bay)
+        return x + (self.aside_m if bay % 2 else -self.aside_m), y
+
+    def docks(self) -> list[tuple[float, float]]:
+        """The middles of the docks."""
+        return [(self.aisle_x_m(aisle), self.dock_m) for aisle in range(self.aisles)]
+
+    def words(self) -> str:
+        """The plan as a verdict: its numbers in the order above, at most 64 characters."""
+        lengths = (self.pitch_m, self.bay_pitch_m, self.first_m, self.aside_m, self.south_m, self.north_m, self.dock_m)
+        return " ".join(["plan", str(self.aisles), str(self.bays), *(f"{length:.2f}" for length in lengths)])
+
+
+def plan_for(robots: int) -> FloorPlan:
+    """The plan for a fleet: an aisle for each robot, three at least. Raises ValueError for too large a fleet."""
+    if robots > MOST_ROBOTS:
+        raise ValueError(f"{robots} robots, but the warehouse has room for {MOST_ROBOTS}")
+    low = -_depth_m() / 2 + SOUTH_M                          # where the bays begin
+    return FloorPlan(
+        aisles=max(LEAST_AISLES, robots), bays=BAYS, pitch_m=PITCH_M, bay_pitch_m=BAY_PITCH_M,
+        first_m=low + BAY_PITCH_M / 2, aside_m=(AISLE_M + PALLET_M[0]) / 2, south_m=low - SOUTH_LANE_M,
+        north_m=low + BAYS * BAY_PITCH_M + NORTH_LANE_M, dock_m=-_depth_m() / 2 + DOCK_M)
+
+
+def furnish(plan: FloorPlan, seed: int) -> tuple[Environment, list[int]]:
+    """The environment of a plan, and the bay of each target: half of the bays have a good, as many of each class.
+
+    The robots start at the docks. Each part has its own random stream.
+    """
+    paint, stock = (np.random.default_rng([seed, part]) for part in range(2))
+    wide, deep = plan.aisles * PITCH_M + RACK_M, _depth_m()
+    bays = sorted(stock.permutation(plan.count)[:plan.count // 6 * 3].tolist())
+    labels = stock.permutation(np.repeat(TARGET_CLASSES, plan.count // 6)).tolist()
+    steel, wood = tinted(paint, BLUE), tinted(paint, WOOD)
+    pallets = [place_thing("pallet", [box(0, 0, 0, *PALLET_M, wood)], *plan.middle(bay), 0.0)
+               for bay in range(plan.count)]
+    return Environment(
+        size_m=round(max(wide, deep) + 2 * WALL_M, 3), walls=(*_walls(wide, deep, paint), *_racks(plan, steel)),
+        clutter=tuple(pallets), target_classes=TARGET_CLASSES,
+        targets=tuple(good(label, plan, bay, stock) for label, bay in zip(labels, bays, strict=True)),
+        spawns=tuple(Pose(x, y, math.pi / 2) for x, y in plan.docks()),
+        floor_colour=tinted(paint, GREY), ceiling_colour=tinted(paint, (0.88, 0.88, 0.86), 0.08)), bays
+
+
+def good(label: str, plan: FloorPlan, bay: int, draw: np.random.Generator) -> Thing:
+    """A good on the pallet of a bay, along the aisle: one of the targets that detectors know."""
+    parts = [replace(part, z_m=part.z_m + PALLET_M[2]) for part in TARGETS[label](draw)]
+    return place_thing(label, parts, *plan.middle(bay), math.pi / 2 if draw.random() < 0.5 else -math.pi / 2)
+
+
+def _depth_m() -> float:
+    """From the south wall to the north wall."""
+    return SOUTH_M + BAYS * BAY_PITCH_M + NORTH_M
+
+
+def _walls(wide: float, deep: float, paint: np.random.Generator) -> list[Solid]:
+    colour, x, y = tinted(paint, BEIGE), (wide + WALL_M) / 2, (deep + WALL_M) / 2
+    return [box(x, y, 0.0, sx, sy, WALL_HEIGHT_M, colour) for x, y, sx, sy in (
+        (0.0, -y, wide + 2 * WALL_M, WALL_M), (0.0, y, wide + 2 * WALL_M, WALL_M),
+        (-x, 0.0, WALL_M, deep), (x, 0.0, WALL_M, deep))]
+
+
+def _racks(plan: FloorPlan, colour: tuple[float, float, float]) -> list[Solid]:
+    """The racks between the aisles, and at the first and the last one."""
+    y = plan.first_m + (BAYS - 1) / 2 * BAY_PITCH_M
+    return [box((k - plan.aisles / 2) * PITCH_M, y, 0.0, RACK_M, BAYS * BAY_PITCH_M, RACK_HEIGHT_M, colour)
+            for k in range(plan.aisles + 1)]

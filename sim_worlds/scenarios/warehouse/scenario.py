@@ -1,0 +1,168 @@
+"""Warehouse: robots find the goods that are ordered, by their cameras, and bring them to the docks through aisles.
+
+Reports and their verdicts (each may also be `refused`, if it makes no sense now):
+
+- `plan`: the word plan, and the numbers of the floor plan (`FloorPlan.words`).
+- `order`: the class of the good that the robot is to fetch, its order until it has delivered; `none`: no order waits.
+- `pick` with `bay` and `label`, from a robot that stands at the bay: `picked`, if there is such a good; else `wrong`.
+- `deliver`, from a robot that stands at a dock with its good: `delivered`.
+
+A robot that lifts a good or sets it down does not drive for `HANDLE_S`; one that lifted the wrong one sets it down
+again, which takes that time twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.scenarios.warehouse.desk import Desk
+from sim_worlds.scenarios.warehouse.floor import FloorPlan, furnish, plan_for
+from sim_worlds.scenarios.warehouse.standstill import Standstill
+from swarm.core.policy.draw import integer
+from swarm.core.protocol.scene import SHARE, Mission, Scene, SceneMark, SceneShape
+from swarm.core.protocol.world import Report
+from swarm.core.settings.process_files import RobotSpec
+
+HEADLINE = "delivered_auc"
+MEASURES = {
+    "delivered_auc": (SHARE, "area under the orders delivered over time, by that under the orders received"),
+    "delivered": ("", "orders whose good is at a dock"),
+    "orders": ("", "orders that were received"),
+    "wrong_picks": ("", "goods that were lifted and were not those that the robot had told"),
+    "refused": ("", "reports that made no sense where the robot was, or at that time"),
+    "deadlocks": ("", "pairs of robots that stood in each other's way for 5 s, each counted once while it lasted"),
+    "longest_standstill_s": ("s", "longest time that a robot with an order stayed in a place"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
+REACH_M = 0.45                       # a robot this close to a dock, or to the place before a bay, stands there
+STANDS_MPS = 0.15                    # if it is not faster than this
+HANDLE_S = 2.0                       # a good is lifted, or set down
+WATCH_S = 0.5                        # standstills are looked for so often
+DOCK_RADIUS_M = 0.4                  # on maps
+
+
+def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Warehouse:
+    """The world of a seed with this fleet, at rest at the docks.
+
+    Raises ValueError for a fleet that the engine refuses or that does not fit into a warehouse.
+    """
+    return Warehouse(plan_for(len(fleet)), fleet, seed, render=render)
+
+
+class Warehouse(Engine):
+    """Robots on the floor, the goods in its bays and the orders. A picked good leaves its bay, and one like it arrives
+    in another bay that was empty, drawn by the seed: there are as many of each class as at the start."""
+
+    mark, done = "good", "picked"
+
+    def __init__(self, plan: FloorPlan, fleet: Sequence[RobotSpec], seed: int, *, render: bool) -> None:
+        environment, bays = furnish(plan, seed)
+        super().__init__(environment, fleet, scenario="warehouse", seed=seed, render=render)
+        self.plan, self.desk = plan, Desk(seed, len(fleet))
+        self._docks = np.array(plan.docks())
+        self.stock = {bay: target for target, bay in enumerate(bays)}        # bay -> index of the target on it
+        self._picks: list[SceneMark] = []
+        self._loaded: set[str] = set()
+        self._busy_until_s = np.zeros(len(fleet))
+        self._standstill = Standstill(self.motion.at[:, :2])
+        self._watch_every = max(1, round(WATCH_S / self.dt_s))
+        self._wrong = self._refused = 0
+        self.desk.receive(0.0)
+
+    def step(self) -> None:
+        """Advance by `dt_s`."""
+        super().step()
+        if self._steps % self._watch_every:
+            return
+        self.desk.receive(self.time_s)
+        at_work = np.array([self.desk.held(name) is not None for name in self.names])
+        at_work &= ~self._removed & (self._busy_until_s <= self.time_s)
+        self._standstill.watch(self.motion.at[:, :2], at_work, self.time_s)
+
+    def act_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
+        """Set the velocity commands of many robots; one that handles a good stands still."""
+        robots = np.arange(len(self.names)) if robots is None else robots
+        idle = self._busy_until_s[robots] <= self.time_s
+        super().act_all(np.where(idle[:, None], commands, 0.0), ttl_s, robots)
+
+    def remove(self, robot: str) -> None:
+        """Stop the robot. Its good is lost, and its order waits for another one."""
+        super().remove(robot)
+        self.desk.take_back(robot)
+        self._loaded.discard(robot)
+
+    def judge(self, robot: str, report: Report) -> str:
+        """The verdict on a report, as the scenario describes it."""
+        i = self.index(robot)
+        match report.kind, report.values:
+            case "plan", _:
+                return self.plan.words()
+            case "order", _:
+                order = self.desk.ask(robot)
+                return "none" if order is None else order.label
+            case "pick", {"bay": int() | float() as bay, "label": str(label)} if self._may_pick(robot, bay, label):
+                return self._pick(i, int(bay), label)
+            case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, self._docks):
+                self._loaded.remove(robot)
+                self.desk.deliver(robot, self.time_s)
+                self._handle(i, HANDLE_S)
+                return "delivered"
+            case _:
+                self._refused += 1
+                return "refused"
+
+    def mission(self) -> Mission:
+        """The progress of the mission."""
+        return mission_of(HEADLINE, MEASURES, {
+            "delivered_auc": self.desk.delivered_auc(self.time_s), "delivered": self.desk.delivered,
+            "orders": len(self.desk.orders), "wrong_picks": self._wrong, "refused": self._refused,
+            "deadlocks": self._standstill.deadlocks, "longest_standstill_s": self._standstill.longest_s,
+            "collisions": self.motion.contacts.episodes})
+
+    def scene(self) -> Scene:
+        """The world as plain data: the goods in their bays now, then all that were picked, where they were."""
+        scene = super().scene()
+        docks = [SceneShape(layer="dock", shape="circle", x_m=x, y_m=y, hx_m=DOCK_RADIUS_M, hy_m=DOCK_RADIUS_M,
+                            yaw_rad=0.0, colour="#cfe3cf") for x, y in self.plan.docks()]
+        return replace(scene, shapes=[*scene.shapes, *docks], marks=[*scene.marks, *self._picks])
+
+    def _may_pick(self, robot: str, bay: float, label: str) -> bool:
+        """Whether it stands at this bay, without a good, to fetch what its order asks for."""
+        i, order = self.index(robot), self.desk.held(robot)
+        return (order is not None and order.label == label and robot not in self._loaded and self._stands(i)
+                and bay in range(self.plan.count) and self._is_at(i, np.array([self.plan.access(int(bay))])))
+
+    def _pick(self, i: int, bay: int, label: str) -> str:
+        target = self.stock.get(bay)
+        if target is None or self.environment.targets[target].label != label:
+            self._wrong += 1
+            self._handle(i, 2 * HANDLE_S)
+            return "wrong"
+        good, robot = self.environment.targets[target], self.names[i]
+        self._picks.append(SceneMark(label=label, x_m=good.x_m, y_m=good.y_m, done_by=robot, done_at_s=self.time_s))
+        empty = [k for k in range(self.plan.count) if k not in self.stock]
+        there = empty[integer(self._seed, "arrival", len(self._picks)) % len(empty)]
+        self.stock[there] = self.stock.pop(bay)
+        self.move_target(target, *self.plan.middle(there), good.yaw_rad)
+        self._loaded.add(robot)
+        self._handle(i, HANDLE_S)
+        return "picked"
+
+    def _handle(self, i: int, takes_s: float) -> None:
+        self._stop(np.array([i]))
+        self._busy_until_s[i] = self.time_s + takes_s
+
+    def _stands(self, i: int) -> bool:
+        return abs(float(self.motion.speeds[i, 0])) <= STANDS_MPS and bool(self._busy_until_s[i] <= self.time_s)
+
+    def _is_at(self, i: int, places: NDArray[np.float64]) -> bool:
+        """Whether the robot is at one of these places, [n, 2]."""
+        x, y = self.motion.at[i, :2].tolist()
+        return min(math.dist((x, y), place) for place in places.tolist()) <= REACH_M

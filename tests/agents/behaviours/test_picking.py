@@ -1,0 +1,244 @@
+"""The parts of the behaviours of the warehouse."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.behaviours import Heard, Verdict, load
+from agents.behaviours.picking import notes
+from agents.behaviours.picking.aisle_rights import PATIENCE_NS, SETTLES_NS, AisleRights
+from agents.behaviours.picking.bay_beliefs import EMPTY, STATES, BayBeliefs
+from agents.behaviours.picking.floor_plan import FloorPlan, told
+from agents.behaviours.picking.mates import Mate
+from agents.behaviours.picking.notes import Look, News
+from agents.behaviours.picking.picker import HANDLE_NS
+from agents.behaviours.search.classes import TARGET_CLASSES
+from sim_worlds.scenarios.warehouse.floor import plan_for
+from sim_worlds.scenarios.warehouse.scenario import HANDLE_S
+from swarm.core.protocol.world import Act, Detection, Detections, Observation, Pose, Report
+from tests.agents.behaviours.toy import LOCATOR, SENSORS, THREE_ROOMS, VIEW, observation
+
+WORDS = plan_for(4).words()
+OUTSIDE = Pose(0.0, -3.0, 0.0)
+BEACON = TARGET_CLASSES.index("beacon")
+
+
+def plan() -> FloorPlan:
+    made = told(WORDS)
+    assert made is not None
+    return made
+
+
+def mate(pose: Pose = OUTSIDE, aisle: int | None = None, ticket: int = 0) -> Mate:
+    return Mate(sequence=1, heard_at=0, pose=pose, bay=None, aisle=aisle, ticket=ticket)
+
+
+@pytest.mark.parametrize("robots", [1, 4, 9])
+def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
+    theirs, mine = plan_for(robots), told(plan_for(robots).words())
+    assert mine is not None
+    assert mine.count == theirs.count
+    for bay in range(theirs.count):
+        assert mine.access(bay) == pytest.approx(theirs.access(bay))
+        assert mine.middle(bay) == pytest.approx(theirs.middle(bay))
+    assert np.allclose(mine.docks(), theirs.docks())
+    assert pytest.approx(HANDLE_S * 1e9) == HANDLE_NS
+
+
+@pytest.mark.parametrize("words", [
+    "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " 1", WORDS.replace("4", "0", 1),
+    WORDS.replace("4", "9999", 1), WORDS.replace("2.60", "nan"), WORDS.replace("2.60", "-2.6"),
+    WORDS.replace("2.60", "inf"), WORDS.replace("-3.40", "3.4"), WORDS.replace("3.30", "0.0"),
+    WORDS.replace("4", "x", 1),
+])
+def test_a_plan_that_makes_no_sense_is_none(words: str) -> None:
+    assert told(words) is None
+
+
+def test_ways_go_through_aisles_and_on_the_right_of_lanes() -> None:
+    p = plan()                                               # aisles at x = -3.9, -1.3, 1.3, 3.9; lanes at -2.2, 3.3
+    assert p.aisle_at((-1.2, 0.0)) == 1
+    assert p.aisle_at((-1.2, -2.2)) is None
+    along = p.way((-3.9, -0.7), (-3.9, 1.9))
+    assert (len(along), along[-1]) == (13, (-3.9, 1.9))      # straight, once over the middle of the aisle
+    east = p.way(p.access(0), p.access(6))                   # the next aisle, by the south: 2 * (1.5 + 0.25) + 2.6
+    assert p.way_m(p.access(0), p.access(6)) == pytest.approx(6.1)
+    assert min(y for _, y in east) == pytest.approx(-2.45)
+    west = p.way(p.access(6), p.access(0))
+    assert min(y for _, y in west) == pytest.approx(-1.95)
+    assert all(math.dist(a, b) <= 0.2501 for a, b in itertools.pairwise(east))
+    through = p.way((0.0, 3.4), (-1.3, -3.4))                # from the north to a dock: through an aisle
+    assert {p.aisle_at(point) for point in through} == {None, 1}
+
+
+def test_waiting_places_are_beside_the_aisle_on_the_side_of_the_robot_and_apart() -> None:
+    p = plan()
+    assert p.waiting_place((0.0, -3.0), 1) == pytest.approx((-1.3 + 0.95, -1.85))
+    assert p.waiting_place((-2.0, 3.4), 1) == pytest.approx((-1.3 - 0.95, 3.05))
+    assert p.waiting_place((-5.0, -3.0), 0)[0] == pytest.approx(-3.9 + 0.95)
+    assert p.waiting_place((5.0, -3.0), 3)[0] == pytest.approx(3.9 - 0.95)
+
+
+def boxed(bay: int, pose: Pose, height_m: float = 0.81) -> Detection:
+    """The box of a thing of this height in a bay, as a camera at `pose` sees it, a beacon."""
+    x, y = plan().middle(bay)
+    c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
+    dx, dy = x - pose.x_m, y - pose.y_m
+    foot, top = (VIEW.project(c * dx + s * dy, c * dy - s * dx, up) for up in (0.0, height_m))
+    assert foot is not None
+    assert top is not None
+    return Detection(BEACON, 0.9, foot[0] - 5, max(top[1], 0.0), foot[0] + 5, foot[1])
+
+
+def test_a_look_tells_of_the_bay_in_the_box_and_of_empty_ones() -> None:
+    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.2, math.pi / 2)
+    assert beliefs.probabilities(0.0)[3].tolist() == pytest.approx([1 / 6] * 3 + [0.5])
+    beliefs.look(Detections([boxed(3, pose)]), pose, 1.0)
+    chances = beliefs.probabilities(1.0)
+    weight = math.exp(2.2) / 6                               # of a beacon: prior times evidence
+    assert chances[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
+    assert chances[2, EMPTY] == pytest.approx(0.5 * math.e / (0.5 * math.e + 0.5))       # due, and not seen
+    assert chances[9].tolist() == pytest.approx([1 / 6] * 3 + [0.5])                     # of another aisle
+    again = beliefs.probabilities(1.0)[3, BEACON]
+    beliefs.look(Detections([boxed(3, pose)]), pose, 1.2)    # from the same place: little news
+    assert again < beliefs.probabilities(1.2)[3, BEACON] < again + 0.05
+    assert beliefs.probabilities(600.0)[3].tolist() == pytest.approx([1 / 6] * 3 + [0.5], abs=1e-3)
+
+
+def test_what_a_teammate_says_is_bounded_and_a_pick_ends_what_was_seen() -> None:
+    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.2, math.pi / 2)
+    lie = np.zeros(STATES)
+    lie[BEACON] = 7.9
+    beliefs.hear("b", 3, lie, 1.0)
+    weight = math.exp(3.0) / 6
+    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
+    beliefs.hear("b", 3, np.zeros(STATES), 0.5)              # an older note changes nothing
+    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
+    beliefs.look(Detections([boxed(3, pose)]), pose, 2.0)
+    beliefs.emptied(3, 3.0, "b")
+    assert beliefs.probabilities(3.0)[3, EMPTY] > 0.85
+    beliefs.look(Detections([boxed(3, pose)]), Pose(-3.9, -1.8, math.pi / 2), 4.0)
+    beliefs.emptied(3, 3.0, "b")                             # told again: it does not end what was seen since
+    seen = {bay: at for bay, _, at in beliefs.tell(99)}
+    assert seen[3] == 4.0
+    assert seen.keys() <= set(range(6))
+    assert len(beliefs.tell(2)) == 2
+    beliefs.refuted(3, "beacon", 5.0)
+    assert beliefs.probabilities(5.0)[3, BEACON] < 0.1
+
+
+NEWS = News(sequence=7, pose=Pose(1.25, -2.5, 3.1), bay=5, aisle=None, ticket=9, picked=(4, 2.5), looks=(
+    Look(bay=23, evidence=np.array([2.25, -4.0, 0.0, 1.0]), age_s=0.3),))
+
+
+def test_a_note_is_read_as_it_was_written() -> None:
+    data = notes.encode(NEWS)
+    assert len(data) == 23 + 7
+    back = notes.decode(data, plan())
+    assert (back.sequence, back.pose, back.bay, back.aisle, back.ticket, back.picked) == (
+        7, NEWS.pose, 5, None, 9, (4, 2.5))
+    assert back.looks[0].evidence.tolist() == [2.25, -4.0, 0.0, 1.0]
+    assert (back.looks[0].bay, back.looks[0].age_s) == (23, 0.3)
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"\x02" + notes.encode(NEWS)[1:], notes.encode(NEWS)[:-1], notes.encode(NEWS) + b"x",
+    notes.encode(News(**{**{f: getattr(NEWS, f) for f in NEWS.__slots__}, "bay": 24})),
+    notes.encode(News(**{**{f: getattr(NEWS, f) for f in NEWS.__slots__}, "aisle": 4})),
+    notes.encode(News(**{**{f: getattr(NEWS, f) for f in NEWS.__slots__}, "picked": (24, 0.0)})),
+    notes.encode(NEWS)[:-7] + b"\x18\x00" + notes.encode(NEWS)[-5:],     # a look at bay 24
+    notes.encode(NEWS)[:-1] + b"\xff",                                   # a look of 25.5 s ago
+])
+def test_a_bad_note_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"bad|short|no such"):
+        notes.decode(data, plan())
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_note_or_refused(data: bytes) -> None:
+    robot = load("warehouse")("a", ["a", "b"], 1, SENSORS)
+    robot.on(Verdict(Report(kind="plan", values={}), WORDS), 0)
+    for note in (data, notes.encode(NEWS)[:23 + 7 * (len(data) % 2)] + data):
+        assert robot.on(Heard("b", notes.TOPIC, note), 1) == []
+
+
+def test_of_two_that_want_an_aisle_the_lower_ticket_goes_first() -> None:
+    a, b = AisleRights("a", plan()), AisleRights("b", plan())
+    a.want(1, 0)
+    b.want(1, 0)
+    assert (a.ticket, b.ticket) == (1, 1)
+    assert not a.granted({}, SETTLES_NS - 1)                 # the team may not know of it yet
+    assert a.granted({"b": mate(aisle=1, ticket=1)}, SETTLES_NS)
+    assert not b.granted({"a": mate(aisle=1, ticket=1)}, SETTLES_NS)
+    assert b.granted({"a": mate(aisle=2, ticket=1)}, SETTLES_NS)
+    a.heard(40)
+    a.want(2, 1)
+    assert a.ticket == 41
+    a.want(None, 2)
+    assert (a.ticket, a.granted({}, 10 * SETTLES_NS)) == (0, False)
+
+
+def test_a_teammate_in_the_aisle_is_waited_for_and_one_that_only_says_it_wants_it_not_for_ever() -> None:
+    a = AisleRights("a", plan())
+    a.want(1, 0)
+    inside, liar = mate(Pose(-1.3, 0.0, 0.0)), mate(aisle=1, ticket=0)
+    assert not a.granted({"z": inside}, 100 * PATIENCE_NS)
+    assert not a.granted({"z": liar}, SETTLES_NS)
+    assert a.granted({"z": liar}, SETTLES_NS + PATIENCE_NS)
+
+
+def started(name: str, order: str) -> tuple[object, list[object]]:
+    """A robot of a warehouse that has the plan and an order, and its outputs at a first observation."""
+    robot = load(name)("a", ["a", "b"], 1, SENSORS)
+    seen = observation(Pose(-3.9, -3.4, math.pi / 2), THREE_ROOMS)
+    assert [out.kind for out in robot.on(seen, 0) if isinstance(out, Report)] == ["plan"]
+    robot.on(Verdict(Report(kind="plan", values={}), WORDS), 1)
+    assert [out.kind for out in robot.on(seen, 2) if isinstance(out, Report)] == ["order"]
+    robot.on(Verdict(Report(kind="order", values={}), order), 3)
+    return robot, list(robot.on(seen, 4))
+
+
+@pytest.mark.parametrize("name", ["warehouse", "warehouse_baseline"])
+def test_a_robot_asks_for_plan_and_order_and_picks_what_it_sees(name: str) -> None:
+    robot, outputs = started(name, "beacon")
+    assert any(isinstance(out, Act) for out in outputs)
+    beliefs = robot._beliefs                                 # type: ignore[attr-defined]
+    told_of = np.zeros(STATES)
+    told_of[BEACON] = 5.0
+    beliefs._add(3, told_of, 1.0)
+
+    def at(x: float, y: float, now: int) -> list[object]:
+        seen: Observation = observation(Pose(x, y, math.pi / 2), [])
+        return [out for out in robot.on(seen, now) if isinstance(out, Report)]   # type: ignore[attr-defined]
+
+    assert at(-3.9, -2.0, 10**9) == []
+    pick = Report(kind="pick", values={"bay": 3.0, "label": "beacon"})
+    assert at(-3.9, 0.55, 2 * 10**9) == [pick]
+    assert at(-3.9, 0.55, 2 * 10**9 + 1) == []               # it does not repeat itself at once
+    robot.on(Verdict(pick, "picked"), 3 * 10**9)             # type: ignore[attr-defined]
+    assert at(-3.9, -3.4, 4 * 10**9) == []                   # it lifts
+    assert at(-3.9, -3.4, 6 * 10**9) == [Report(kind="deliver", values={})]
+    robot.on(Verdict(Report(kind="deliver", values={}), "delivered"), 6 * 10**9)         # type: ignore[attr-defined]
+    assert at(-3.9, -3.4, 7 * 10**9) == [Report(kind="order", values={})]
+
+
+def test_of_two_that_go_to_the_same_bay_the_later_one_takes_another() -> None:
+    robot, _ = started("warehouse", "beacon")
+    told_of = np.zeros(STATES)
+    told_of[BEACON] = 5.0
+    for bay in (3, 4):
+        robot._beliefs._add(bay, told_of, 0.0)               # type: ignore[attr-defined]
+    here = Pose(-3.9, -3.4, math.pi / 2)
+    choose = lambda now: robot.choose(plan(), here, "beacon", now)       # type: ignore[attr-defined]  # noqa: E731
+    assert choose(10) == 3
+    mine = News(sequence=1, pose=Pose(0.0, -3.0, 0.0), bay=3, aisle=0, ticket=1, picked=None, looks=())
+    robot.on(Heard("b", notes.TOPIC, notes.encode(mine)), 11)            # type: ignore[attr-defined]
+    assert choose(12) == 4
+    assert choose(3 * 10**9) == 3                            # the other one has fallen silent
