@@ -20,7 +20,7 @@ from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import BlockSelector, Find, MapNews
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
-from agents.behaviours.search.occupancy_map import OccupancyMap
+from agents.behaviours.search.occupancy_map import OccupancyMap, cells_of
 from agents.behaviours.search.steering import Steering
 from agents.behaviours.search.targets import Targets, claim
 from agents.behaviours.search.team import Audience, Mate, expected
@@ -63,8 +63,9 @@ class SearchRescue:
         self._beams = LidarBeams(required("search_rescue", "lidar", sensors.lidar))
         self._locator = Locator(view, self._beams)
         self._team = frozenset(team) - {robot}
-        self._map, self._targets = OccupancyMap(view, self._beams), Targets(self._locator)
-        self._block_selector = BlockSelector()
+        self._cells = cells_of(sensors.area_m)
+        self._map, self._targets = OccupancyMap(view, self._beams, self._cells), Targets(self._locator)
+        self._block_selector = BlockSelector(self._cells)
         self._steering, self._goals = Steering(robot, seed, self._beams), Goals(robot, seed)
         self._mates: dict[str, Mate] = {}
         self._audience = Audience(self._team)
@@ -177,7 +178,7 @@ class SearchRescue:
             goal = self._goal
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
-                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states)), to))
+                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states), self._cells), to))
         if now - self._finds_at >= FINDS_NS and self._targets.finds.judged():
             to = self._audience.choose(pose, self._mates_alive(now))
             out += self._share_finds(self._targets.finds.judged(), to)
@@ -187,7 +188,7 @@ class SearchRescue:
     def _share_finds(self, finds: list[Find], to: tuple[str, ...] = ()) -> list[Output]:
         """A note with these finds, the newest first; what is new goes to all that are known to be alive."""
         finds = finds[::-1][:gossip.FINDS_PER_NOTE]
-        return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds), to)] if finds else []
+        return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds, self._cells), to)] if finds else []
 
     def _hear(self, heard: Heard, now: int) -> None:
         """Take in a teammate's note. A bad note is counted and dropped."""
@@ -196,9 +197,9 @@ class SearchRescue:
             if heard.sender not in self._team:
                 raise ValueError("not of the team")
             if heard.topic == gossip.MAP_TOPIC:
-                self._hear_map(heard.sender, gossip.decode_map(heard.data), now)
+                self._hear_map(heard.sender, gossip.decode_map(heard.data, self._cells), now)
             elif heard.topic == gossip.FINDS_TOPIC:
-                for find in gossip.decode_finds(heard.data):
+                for find in gossip.decode_finds(heard.data, self._cells):
                     self._targets.add(find, heard.sender)
             else:
                 raise ValueError("not a topic of this behaviour")
