@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,7 +71,8 @@ class Engine(World):
         self._sequence = [0] * len(fleet)
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
-        self._suites = [noisy(self.suite) if robot.sensors == "noisy" else self.suite for robot in fleet]
+        told = msgspec.structs.replace(self.suite, area_m=max(self.suite.area_m, self.environment.size_m))
+        self._suites = [noisy(told) if robot.sensors == "noisy" else told for robot in fleet]
         casters = Scanners(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._instruments = [
             Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None

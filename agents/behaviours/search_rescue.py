@@ -29,7 +29,7 @@ class SearchRescue(Searcher):
     def __init__(self, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
         super().__init__("search_rescue", robot, seed, sensors, Goals(robot, seed))
         self._team = frozenset(team) - {robot}
-        self._block_selector = BlockSelector()
+        self._block_selector = BlockSelector(self._cells)
         self._mates: dict[str, Mate] = {}
         self._audience = Audience(self._team)
         self._shared_at: int | None = None
@@ -60,16 +60,16 @@ class SearchRescue(Searcher):
             goal = self._goal
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
-                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states)), to))
+                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states), self._cells), to))
         if now - self._finds_at >= FINDS_NS and self._targets.finds.judged():
             to = self._audience.choose(pose, self._mates_alive(now))
-            out += _note_of(self._targets.finds.judged(), to)
+            out += _note_of(self._targets.finds.judged(), to, self._cells)
             self._finds_at = now
         return out
 
     def _share_finds(self, finds: list[Find]) -> list[Output]:
         """What is new goes to all teammates that are known to be alive."""
-        return _note_of(finds, ())
+        return _note_of(finds, (), self._cells)
 
     def _hear(self, heard: Heard, now: int) -> None:
         """Take in a teammate's note. A bad note is counted and dropped."""
@@ -77,9 +77,9 @@ class SearchRescue(Searcher):
             if heard.sender not in self._team:
                 raise ValueError("not of the team")
             if heard.topic == gossip.MAP_TOPIC:
-                self._hear_map(heard.sender, gossip.decode_map(heard.data), now)
+                self._hear_map(heard.sender, gossip.decode_map(heard.data, self._cells), now)
             elif heard.topic == gossip.FINDS_TOPIC:
-                for find in gossip.decode_finds(heard.data):
+                for find in gossip.decode_finds(heard.data, self._cells):
                     self._targets.add(find, heard.sender)
             else:
                 raise ValueError("not a topic of this behaviour")
@@ -96,10 +96,10 @@ class SearchRescue(Searcher):
                                    confirming=news.confirming)
 
 
-def _note_of(finds: list[Find], to: tuple[str, ...]) -> list[Output]:
-    """A note with these finds, the newest first."""
+def _note_of(finds: list[Find], to: tuple[str, ...], cells: int) -> list[Output]:
+    """A note with these finds, the newest first. cells: of a side of the map."""
     finds = finds[::-1][:gossip.FINDS_PER_NOTE]
-    return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds), to)] if finds else []
+    return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds, cells), to)] if finds else []
 
 
 def search_rescue(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:

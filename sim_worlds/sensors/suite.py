@@ -45,7 +45,7 @@ def noisy(suite: SensorSuite) -> SensorSuite:
             raise ValueError(f"{MOST_SENSORS} sensors leave no room for the localisation of robots with noisy sensors")
         names = itertools.chain(["place"], (f"place_{k}" for k in itertools.count(2)))
         sensors[next(name for name in names if name not in sensors)] = PLACE
-    return SensorSuite(sensors)
+    return replace(suite, sensors=sensors)
 
 
 def check_suite(suite: SensorSuite) -> None:

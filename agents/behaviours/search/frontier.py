@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
+from agents.behaviours.search.occupancy_map import (
+    CELL_M,
+    FREE,
+    LOOKED,
+    OCCUPIED,
+    UNKNOWN,
+    cell_of,
+    centre_of,
+    middles_m,
+)
 
 Bools = NDArray[np.bool_]
 
@@ -21,7 +30,6 @@ _MIN_GAIN_M2 = 0.4                   # a place that reveals less is no goal
 _UNLOOKED_SHARE = 0.6                # value of a free cell not yet looked at, relative to an unknown one
 _BANNED_M = 0.9                      # around a place that could not be reached
 _GOAL_REACH_M, _MATE_REACH_M = 4.0, 2.5              # of the penalties for being close to teammates
-_XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,7 @@ class Field:
             k = int(near.argmin())
             iy, ix = y0 + k // near.shape[1], x0 + k % near.shape[1]
             cells.append((iy, ix))
-        return [centre_of(*c) for c in reversed(cells)]
+        return [centre_of(*c, len(steps)) for c in reversed(cells)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +87,12 @@ def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tupl
     passable = ((states == FREE) | (states == LOOKED)) & ~near
     for sx, sy in soft:
         away = math.hypot(sx - x_m, sy - y_m)
-        ty, tx = cell_of(sx, sy)
+        ty, tx = cell_of(sx, sy, len(states))
         if 0.7 < away < MATE_BLOCKS_M:
             passable[max(ty - 1, 0):ty + 2, max(tx - 1, 0):tx + 2] = False
         if away > 0.7:
             slow[max(ty - 3, 0):ty + 4, max(tx - 3, 0):tx + 4] = True
-    iy, ix = cell_of(x_m, y_m)
+    iy, ix = cell_of(x_m, y_m, len(states))
     home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)
     passable[home] |= ~solid[home]                               # a robot too close to an obstacle can leave
     passable[iy, ix] = True
@@ -172,7 +180,7 @@ def unseen_centre(states: NDArray[np.uint8], iy: int, ix: int) -> tuple[float, f
     rows, columns = np.nonzero((near == UNKNOWN) | (near == FREE))
     if not rows.size:
         return None
-    return centre_of(y0 + round(float(rows.mean())), x0 + round(float(columns.mean())))
+    return centre_of(y0 + round(float(rows.mean())), x0 + round(float(columns.mean())), len(states))
 
 
 def box_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
@@ -193,18 +201,20 @@ def choose(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) 
     open_ = (area.steps != UNREACHED) & (gain_m2 >= _MIN_GAIN_M2)
     if not open_.any():
         return None
+    cells = len(open_)
+    xs = middles_m(cells)
     iy, ix = np.nonzero(open_)
-    x, y = _XS[ix], _XS[iy]
+    x, y = xs[ix], xs[iy]
     path_m = area.steps[iy, ix] * CELL_M
     utility = 4.0 * np.sqrt(gain_m2[iy, ix]) - path_m
     bearing = np.arctan2(y - preferences.y_m, x - preferences.x_m)
     turn = np.abs((bearing - preferences.heading_rad + np.pi) % (2 * np.pi) - np.pi)
     utility -= 0.5 * turn
-    of_row = np.searchsorted(iy, np.arange(CELLS + 1)).tolist()  # a cell beyond the reach of a place loses nothing
+    of_row = np.searchsorted(iy, np.arange(cells + 1)).tolist()  # a cell beyond the reach of a place loses nothing
     for weight, reach_m, places in (
             (6.0, _GOAL_REACH_M, preferences.mate_goals), (3.0, _MATE_REACH_M, preferences.mates)):
         for px, py in places:
-            near = slice(of_row[cell_of(px, py - reach_m)[0]], of_row[cell_of(px, py + reach_m)[0] + 1])
+            near = slice(of_row[cell_of(px, py - reach_m, cells)[0]], of_row[cell_of(px, py + reach_m, cells)[0] + 1])
             utility[near] -= weight * np.maximum(0.0, 1.0 - np.hypot(x[near] - px, y[near] - py) / reach_m)
     for bx, by in preferences.banned:
         utility[np.hypot(x - bx, y - by) < _BANNED_M] -= 30.0
@@ -226,8 +236,9 @@ def nearest(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences)
         return None
     iy, ix = np.nonzero(open_)
     far = area.steps[iy, ix].astype(float)
+    xs = middles_m(len(open_))
     for bx, by in preferences.banned:
-        far[np.hypot(_XS[ix] - bx, _XS[iy] - by) < _BANNED_M] += CELLS * CELLS
+        far[np.hypot(xs[ix] - bx, xs[iy] - by) < _BANNED_M] += open_.size
     best = int(far.argmin())
     return int(iy[best]), int(ix[best])
 

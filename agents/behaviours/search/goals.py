@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search import frontier
 from agents.behaviours.search.frontier import Field, Preferences
-from agents.behaviours.search.occupancy_map import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
+from agents.behaviours.search.occupancy_map import CELL_M, OCCUPIED, cell_of, centre_of, line_free
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, Point, outward
 from agents.behaviours.search.track import Track
@@ -154,7 +154,7 @@ class Goals:
             sector_rad=outward(pose, mates)))
         if cell is None:
             return None
-        place = centre_of(*cell)
+        place = centre_of(*cell, len(states))
         if math.dist(place, here) > ARRIVED_M:
             self._arrived = None
             return Goal(kind="explore", at=place, path=tuple(area.path(*cell)))
@@ -169,17 +169,17 @@ class Goals:
         """No floor is left to explore: go from one drawn place to the next, to find targets that were missed."""
         here = pose.x_m, pose.y_m
         if self._patrol is not None and math.dist(self._patrol, here) > 2 * ARRIVED_M:
-            path = area.path(*cell_of(*self._patrol))
+            path = area.path(*cell_of(*self._patrol, len(area.steps)))
             if path:
                 return Goal(kind="patrol", at=self._patrol, path=tuple(path))
         self._patrols += 1
         far = np.argwhere((area.steps != frontier.UNREACHED) & (area.steps * CELL_M > 2.0)
-                          & (area.steps < CELLS * CELLS))
+                          & (area.steps < area.steps.size))
         if not len(far):
             return Goal(kind="wait", at=here)
         u = draw.uniform(self._seed, self._name, "patrol", self._patrols)
         iy, ix = (int(v) for v in far[int(u * len(far))])
-        self._patrol = centre_of(iy, ix)
+        self._patrol = centre_of(iy, ix, len(area.steps))
         return Goal(kind="patrol", at=self._patrol, path=tuple(area.path(iy, ix)))
 
 
@@ -187,7 +187,7 @@ def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
                tried_m: Sequence[Point]) -> tuple[int, int] | None:
     """The cell with the shortest path from which the track is visible at a good distance, away from all `tried_m`."""
     x, y = float(track.xy[0]), float(track.xy[1])
-    iy, ix = cell_of(x, y)
+    iy, ix = cell_of(x, y, len(states))
     reach = round(STAND_OFF_M[1] / CELL_M)
     y0, x0 = max(iy - reach, 0), max(ix - reach, 0)
     steps = area.steps[y0:iy + reach + 1, x0:ix + reach + 1]
@@ -198,7 +198,7 @@ def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
         cy, cx = k // steps.shape[1], k % steps.shape[1]
         if steps[cy, cx] == frontier.UNREACHED or tried >= 25:
             return None
-        px, py = centre_of(cy + y0, cx + x0)
+        px, py = centre_of(cy + y0, cx + x0, len(states))
         away = math.dist((px, py), (x, y))
         if STAND_OFF_M[0] <= away <= STAND_OFF_M[1] and all(math.dist(p, (px, py)) > 0.6 for p in tried_m):
             tried += 1

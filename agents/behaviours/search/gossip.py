@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.classes import TARGET_CLASSES
-from agents.behaviours.search.occupancy_map import CELLS, HALF_M, blocks
+from agents.behaviours.search.occupancy_map import BLOCK, CELLS, blocks, half_m
 from swarm.core.protocol.world import Pose
 
 MAP_TOPIC = "search.map"
 FINDS_TOPIC = "search.finds"
-VERSION = 1
-BLOCKS = (CELLS // 8) ** 2
+VERSION, LARGE_VERSION = 1, 2        # of notes about maps with at most FEW blocks, and with more
+FEW = 256
 BLOCK_BYTES = 16                     # 64 cells of two bits
 BLOCKS_PER_NOTE = 48                 # 48 * 17 + 18 = 834 bytes
 REFRESH = 8                          # blocks sent again in each note, in turn, to make up for lost notes
@@ -52,66 +52,77 @@ class Find:
     y_m: float
 
 
-def encode_map(news: MapNews) -> bytes:
-    """A map note: 18 bytes and 17 for each block."""
-    goal = (_NO_GOAL, _NO_GOAL) if news.goal is None else (_cm(news.goal[0]), _cm(news.goal[1]))
+def blocks_of(cells: int) -> int:
+    """Blocks of a map with so many cells per side."""
+    return (cells // BLOCK) ** 2
+
+
+def encode_map(news: MapNews, cells: int = CELLS) -> bytes:
+    """A map note: 18 bytes and 17 for each block, or 18 where the map has more blocks than a byte can number."""
+    half, large = half_m(cells), blocks_of(cells) > FEW
+    goal = (_NO_GOAL, _NO_GOAL) if news.goal is None else (_cm(news.goal[0], half), _cm(news.goal[1], half))
     heading = round(((news.pose.heading_rad + np.pi) % (2 * np.pi) - np.pi) * 1000)
-    head = _MAP.pack(VERSION, news.sequence & 0xFFFFFFFF, _cm(news.pose.x_m), _cm(news.pose.y_m), heading, *goal,
-                     int(news.confirming), len(news.ids), 0)
-    cells = news.states.reshape(len(news.ids), BLOCK_BYTES, 4).astype(np.uint8)
-    packed = np.bitwise_or.reduce(cells << _SHIFTS, axis=2).astype(np.uint8)
-    return head + news.ids.astype(np.uint8).tobytes() + packed.tobytes()
+    head = _MAP.pack(LARGE_VERSION if large else VERSION, news.sequence & 0xFFFFFFFF, _cm(news.pose.x_m, half),
+                     _cm(news.pose.y_m, half), heading, *goal, int(news.confirming), len(news.ids), 0)
+    in_cells = news.states.reshape(len(news.ids), BLOCK_BYTES, 4).astype(np.uint8)
+    packed = np.bitwise_or.reduce(in_cells << _SHIFTS, axis=2).astype(np.uint8)
+    return head + news.ids.astype("<u2" if large else np.uint8).tobytes() + packed.tobytes()
 
 
-def decode_map(data: bytes) -> MapNews:
-    """Raises ValueError if `data` is not a map note of this version, or a value is out of range."""
+def decode_map(data: bytes, cells: int = CELLS) -> MapNews:
+    """Raises ValueError if `data` is not a note about a map of this size, or a value is out of range."""
+    half, large = half_m(cells), blocks_of(cells) > FEW
+    kind = np.dtype("<u2" if large else np.uint8)
     if len(data) < _MAP.size:
         raise ValueError("too short")
     version, sequence, x, y, heading, goal_x, goal_y, confirming, count, zero = _MAP.unpack_from(data)
-    if version != VERSION or zero or confirming > 1 or count > BLOCKS_PER_NOTE:
+    if version != (LARGE_VERSION if large else VERSION) or zero or confirming > 1 or count > BLOCKS_PER_NOTE:
         raise ValueError("bad header")
-    if len(data) != _MAP.size + count * (1 + BLOCK_BYTES):
+    if len(data) != _MAP.size + count * (kind.itemsize + BLOCK_BYTES):
         raise ValueError("bad length")
     if abs(heading) > 3142:
         raise ValueError("bad heading")
-    goal = None if goal_x == goal_y == _NO_GOAL else (_metres(goal_x), _metres(goal_y))
-    ids = np.frombuffer(data, np.uint8, count, _MAP.size).astype(np.intp)
-    if count and (ids[-1] >= BLOCKS or (np.diff(ids) <= 0).any()):
+    goal = None if goal_x == goal_y == _NO_GOAL else (_metres(goal_x, half), _metres(goal_y, half))
+    ids = np.frombuffer(data, kind, count, _MAP.size).astype(np.intp)
+    if count and (ids[-1] >= blocks_of(cells) or (np.diff(ids) <= 0).any()):
         raise ValueError("bad blocks")
-    packed = np.frombuffer(data, np.uint8, offset=_MAP.size + count).reshape(count, BLOCK_BYTES, 1)
+    packed = np.frombuffer(data, np.uint8, offset=_MAP.size + count * kind.itemsize).reshape(count, BLOCK_BYTES, 1)
     states = (packed >> _SHIFTS & 3).astype(np.uint8).reshape(count, 8, 8)
-    return MapNews(sequence=sequence, pose=Pose(_metres(x), _metres(y), heading / 1000), goal=goal,
+    return MapNews(sequence=sequence, pose=Pose(_metres(x, half), _metres(y, half), heading / 1000), goal=goal,
                    confirming=bool(confirming), ids=ids, states=states)
 
 
-def encode_finds(finds: Sequence[Find]) -> bytes:
+def encode_finds(finds: Sequence[Find], cells: int = CELLS) -> bytes:
     """A finds note: 2 bytes and 6 for each find; raises ValueError when there are more than FINDS_PER_NOTE."""
     if len(finds) > FINDS_PER_NOTE:
         raise ValueError(f"at most {FINDS_PER_NOTE} finds in a note")
+    half = half_m(cells)
     return _FINDS.pack(VERSION, len(finds)) + b"".join(
-        _FIND.pack(FIND_KINDS.index(f.kind), TARGET_CLASSES.index(f.label), _cm(f.x_m), _cm(f.y_m)) for f in finds)
+        _FIND.pack(FIND_KINDS.index(f.kind), TARGET_CLASSES.index(f.label), _cm(f.x_m, half), _cm(f.y_m, half))
+        for f in finds)
 
 
-def decode_finds(data: bytes) -> list[Find]:
+def decode_finds(data: bytes, cells: int = CELLS) -> list[Find]:
     """Raises ValueError if `data` is not a finds note of this version, or a value is out of range."""
     if len(data) < _FINDS.size:
         raise ValueError("too short")
     version, count = _FINDS.unpack_from(data)
     if version != VERSION or count > FINDS_PER_NOTE or len(data) != _FINDS.size + count * _FIND.size:
         raise ValueError("bad header or length")
-    finds = []
+    finds, half = [], half_m(cells)
     for kind, label, x, y in _FIND.iter_unpack(data[_FINDS.size:]):
         if kind >= len(FIND_KINDS) or label >= len(TARGET_CLASSES):
             raise ValueError("bad kind or label")
-        finds.append(Find(kind=FIND_KINDS[kind], label=TARGET_CLASSES[label], x_m=_metres(x), y_m=_metres(y)))
+        finds.append(Find(kind=FIND_KINDS[kind], label=TARGET_CLASSES[label], x_m=_metres(x, half),
+                          y_m=_metres(y, half)))
     return finds
 
 
 class BlockSelector:
     """Chooses the blocks of each map note: the blocks that changed most since they were sent, then others in turn."""
 
-    def __init__(self) -> None:
-        self._sent = np.zeros((BLOCKS, 8, 8), np.uint8)
+    def __init__(self, cells: int = CELLS) -> None:
+        self._sent = np.zeros((blocks_of(cells), BLOCK, BLOCK), np.uint8)
         self._next = 0
 
     def choose(self, states: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
@@ -131,11 +142,11 @@ class BlockSelector:
         return chosen, mine[chosen]
 
 
-def _cm(v_m: float) -> int:
-    return round(min(max(v_m, -HALF_M), HALF_M) * 100)
+def _cm(v_m: float, half: float) -> int:
+    return round(min(max(v_m, -half), half) * 100)
 
 
-def _metres(cm: int) -> float:
-    if abs(cm) > HALF_M * 100:
+def _metres(cm: int, half: float) -> float:
+    if abs(cm) > half * 100:
         raise ValueError("outside the map")
     return cm / 100

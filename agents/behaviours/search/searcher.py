@@ -18,7 +18,7 @@ from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
-from agents.behaviours.search.occupancy_map import OccupancyMap
+from agents.behaviours.search.occupancy_map import OccupancyMap, cells_of
 from agents.behaviours.search.targets import Targets, claim
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Detections, Observation, Perceived, Pose
@@ -57,7 +57,8 @@ class Searcher(ABC):
         view = CameraView(required(behaviour, "camera", sensors.camera))
         self._beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
         self._locator = Locator(view, self._beams)
-        self._map, self._targets = OccupancyMap(view, self._beams), Targets(self._locator)
+        self._cells = cells_of(sensors.area_m)
+        self._map, self._targets = OccupancyMap(view, self._beams, self._cells), Targets(self._locator)
         self._steering, self._goals = Steering(robot, seed, self._beams), goals
         self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
         self._goal: Goal | None = None

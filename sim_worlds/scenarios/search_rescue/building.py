@@ -14,9 +14,12 @@ from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Rect, Thing
 from sim_worlds.scenarios.search_rescue import layout, placing, things
 from sim_worlds.scenarios.search_rescue.layout import Door
+from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.protocol.world import Pose
 
-SIZE_M = 20.0
+SIZE_M = 20.0                        # of the building of a fleet that fits with room to spare
+FITS = 100                           # robots; a larger fleet has a building with as much floor for each robot
+UNIT_M = 2.0                         # sides of larger buildings are multiples of it
 CONFIRM_M = 1.2                      # every target can be seen from within this distance of its centre
 CLUTTER_MIN = 20
 ATTEMPTS = 20
@@ -38,13 +41,18 @@ def generate(seed: int, robots: int) -> Building:
     Every room is connected for a robot of radius 0.30 m, and every target can be seen from a reachable point within
     1.2 m of its centre. Raises ValueError if `robots` is below 0 or does not fit into the building.
     """
-    if robots < 0:
-        raise ValueError(f"the number of robots must be at least 0, not {robots}")
+    if not 0 <= robots <= ROBOTS_MAX:
+        raise ValueError(f"the number of robots must be at least 0 and at most {ROBOTS_MAX}, not {robots}")
     for attempt in range(ATTEMPTS):
         building = _draw(seed, attempt, robots)
         if building is not None and not problems(building):
             return building
-    raise ValueError(f"no building for seed {seed} holds {robots} robots: it has room for about 150")
+    raise ValueError(f"no building of {size_of(robots):g} m for seed {seed} holds {robots} robots")
+
+
+def size_of(robots: int) -> float:
+    """The side of the building of a fleet, in metres."""
+    return SIZE_M if robots <= FITS else UNIT_M * math.ceil(SIZE_M * math.sqrt(robots / FITS) / UNIT_M)
 
 
 def problems(building: Building) -> list[str]:
@@ -61,9 +69,14 @@ def problems(building: Building) -> list[str]:
               for t in building.targets if not can_be_seen(t, reached, blocked, grid)]
     if len(building.clutter) < CLUTTER_MIN:
         found.append(f"only {len(building.clutter)} pieces of clutter")
-    for s in building.spawns:
+    x, y = (np.array([getattr(s, axis) for s in building.spawns]) for axis in ("x_m", "y_m"))
+    gaps = np.full(len(building.spawns), np.inf)
+    for solid in building.solids() if len(gaps) else ():
+        np.minimum(gaps, solid.distance_m(x, y), out=gaps)
+    for s, gap in zip(building.spawns, gaps.tolist(), strict=True):
         try:
-            building.check_spawn(s.x_m, s.y_m)
+            if gap < 2 * ROBOT_RADIUS_M:             # else nothing is near
+                building.check_spawn(s.x_m, s.y_m)
         except ValueError as why:
             found.append(str(why))
     return found
@@ -90,9 +103,10 @@ def _draw(seed: int, attempt: int, robots: int) -> Building | None:
     ceiling = things.tinted(paint, (0.88, 0.88, 0.86), 0.08)
     angle, height = paint.uniform(0, 2 * math.pi), paint.uniform(1.2, 2.5)
 
-    rooms = layout.split(plan, SIZE_M, wall)
+    size_m = size_of(robots)
+    rooms = layout.split(plan, size_m, wall)
     entrance = placing.entrance(rooms.rooms)
-    spawns = spawns_around(rooms.walls, SIZE_M, *placing.middle(rooms.rooms[entrance]), robots)
+    spawns = spawns_around(rooms.walls, size_m, *placing.middle(rooms.rooms[entrance]), robots)
     if spawns is None:
         return None
     keep_clear = [d.apron() for d in rooms.doors]
@@ -103,10 +117,11 @@ def _draw(seed: int, attempt: int, robots: int) -> Building | None:
         return None
     for room in rooms.rooms:
         area = (room.x1_m - room.x0_m) * (room.y1_m - room.y0_m)
+        in_room = [rect for rect in keep_clear if rect.gap_m(room) <= 0.0]       # the only ones that a thing could meet
         for _ in range(int(area / 5.0)):
             name, make, _ = things.CLUTTER[int(fill.choice(len(things.CLUTTER), p=[c[2] for c in things.CLUTTER]))]
-            placing.place(fill, name, make(fill), room, keep_clear, placed, flush=0.6, tries=6)
-    return Building(seed=seed, size_m=SIZE_M, walls=rooms.walls, rooms=rooms.rooms, doors=rooms.doors,
+            placing.place(fill, name, make(fill), room, in_room, placed, flush=0.6, tries=6)
+    return Building(seed=seed, size_m=size_m, walls=rooms.walls, rooms=rooms.rooms, doors=rooms.doors,
                     clutter=tuple(placed[len(targets):]), targets=tuple(targets),
                     target_classes=TARGET_CLASSES, spawns=tuple(spawns),
                     floor_colour=floor, ceiling_colour=ceiling,

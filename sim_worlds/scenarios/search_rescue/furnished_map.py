@@ -19,7 +19,6 @@ from sim_worlds.scenarios.search_rescue.building import CHECK_RESOLUTION_M, can_
 
 SPAWN_GAP_M = 1.6                    # between the middles of a target and of a robot at its start
 WALL_GAP_M = 0.05                    # between a target and a wall, at least
-MOST_M = 24.0                        # robots map so much, see agents/behaviours/search/occupancy_map.py
 ATTEMPTS = 20
 TRIES = 60                           # places of each target
 STREAM = 5                           # of random draws; `building` has 0 to 4
@@ -29,10 +28,8 @@ def furnish(floor: FloorPlan, seed: int, robots: int) -> Environment:
     """The floor with spawns and with 12 targets that the seed draws.
 
     Each target can be seen from a reachable place within 1.2 m of its centre, and no target cuts off any floor.
-    Raises ValueError if robots or targets do not fit, or the floor is larger than the robots' own maps.
+    Raises ValueError if robots or targets do not fit.
     """
-    if floor.size_m > MOST_M:
-        raise ValueError(f"the map {floor.path} is {floor.size_m:g} m wide, and searchers map {MOST_M:g} m")
     place = floor.environment(robots)
     grid = Grid(size_m=place.size_m, resolution_m=CHECK_RESOLUTION_M)
     blocked = grid.rasterise(place.walls)

@@ -103,13 +103,19 @@ class Localisation(Sensor, frozen=True, kw_only=True, tag="localisation"):
 AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation
 
 
-class SensorSuite(msgspec.Struct, frozen=True):
-    """The sensors of one robot by name, as its body states them when it joins.
+AREA_M = 24.0
+
+
+class SensorSuite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The sensors of one robot by name, as its body states them when it joins, and where it is to work.
+
+    area_m: the side of the square around (0, 0) that its mission is in, as an operator tells it.
 
     Raises: ValueError for a second camera, lidar or localisation: an observation has one frame, scan and pose.
     """
 
     sensors: Annotated[dict[SensorName, AnySensor], msgspec.Meta(max_length=MOST_SENSORS)] = {}
+    area_m: Annotated[float, msgspec.Meta(ge=1.0, le=500.0)] = AREA_M
 
     def __post_init__(self) -> None:
         for kind in (Camera, Lidar, Localisation):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Solid
-from sim_worlds.scenarios.search_rescue.building import CLUTTER_MIN, Building, generate, problems
+from sim_worlds.scenarios.search_rescue.building import CLUTTER_MIN, Building, generate, problems, size_of
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,16 @@ def test_every_building_keeps_its_promises(seed: int) -> None:
     assert min(apart) > 0.6
 
 
+def test_a_large_fleet_has_a_larger_building() -> None:
+    assert [size_of(robots) for robots in (0, 8, 100)] == [20.0, 20.0, 20.0]
+    assert [size_of(robots) for robots in (101, 200, 400, 1000)] == [22.0, 30.0, 40.0, 64.0]  # 20 m x sqrt(robots/100)
+    large = generate(2, 300)
+    assert large.size_m == 36.0
+    assert problems(large) == []
+    assert len(large.spawns) == 300
+    assert len(large.targets) == 12
+
+
 def test_the_check_sees_what_breaks_a_building(building: Building) -> None:
     plugs = tuple(Solid(x_m=d.x_m, y_m=d.y_m, z_m=1.0, hx_m=0.9, hy_m=0.9, hz_m=1.0) for d in building.doors)
     closed = replace(building, walls=building.walls + plugs)
@@ -63,7 +73,7 @@ def test_a_spawn_in_a_thing_is_refused_by_name(building: Building) -> None:
 
 
 def test_too_many_robots_are_refused() -> None:
-    with pytest.raises(ValueError, match="5000 robots"):
+    with pytest.raises(ValueError, match="at most 1000, not 5000"):
         generate(1, 5000)
     with pytest.raises(ValueError, match="at least 0"):
         generate(1, -1)
