@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
+from sim_worlds.physics.bodies import Bodies
 from sim_worlds.physics.closeness import pairs_within
-from sim_worlds.physics.motion import Motion, places_of
+from sim_worlds.physics.motion import Motion, places_of, start_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
@@ -269,13 +270,16 @@ def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec
     if len(environment.spawns) < len(fleet):
         raise ValueError(f"{len(fleet)} robots, but only {len(environment.spawns)} spawn poses")
     spawns = list(environment.spawns)
-    radii_m = [KINDS[robot.kind].radius_m for robot in fleet]
+    kinds = [KINDS[robot.kind] for robot in fleet]
+    radii_m = [kind.radius_m for kind in kinds]
     for i, robot in enumerate(fleet):
         if robot.spawn is not None:
             environment.check_spawn(*robot.spawn, radii_m[i])
             spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad, spawns[i].z_m)
-    xy = places_of(spawns[:len(fleet)])[:, :2]
-    for i, j in sorted(sorted(pair) for pair in zip(*pairs_within(xy, 2 * max(radii_m)), strict=True)):
+    starts = places_of([start_of(*each, environment.top_m) for each in zip(spawns, kinds, strict=False)])
+    first, second = pairs_within(starts[:, :2], 2 * max(radii_m))
+    level = Bodies(kinds).level_with(starts[:, 3], first, second)
+    for i, j in sorted(sorted(pair) for pair in zip(first[level].tolist(), second[level].tolist(), strict=True)):
         a, b = spawns[i], spawns[j]
         if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
             raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "

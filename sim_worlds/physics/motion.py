@@ -47,7 +47,7 @@ class Motion:
     def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool,
                  update_s: float = UPDATE_EVERY * STEP_S, camera: Camera = CAMERA) -> None:
         count, kinds = len(fleet), [KINDS[r.kind] for r in fleet]
-        starts = [_start(pose, kind, environment.top_m) for pose, kind in zip(environment.spawns, kinds, strict=False)]
+        starts = [start_of(*each, environment.top_m) for each in zip(environment.spawns, kinds, strict=False)]
         self.places = places_of(starts)
         self.at, self._z_m = self.places[:, :3], self.places[:, 3]
         self.speeds, self.left_up = np.zeros((count, 2)), np.zeros((count, 2))
@@ -208,8 +208,8 @@ class Motion:
             self._misplaced[:] = False
 
 
-def _start(spawn: Pose, kind: RobotKind, top_m: float) -> Pose:
-    """Where a robot begins: one that flies in the air, below the ceiling."""
+def start_of(spawn: Pose, kind: RobotKind, top_m: float) -> Pose:
+    """Where a robot begins: one that flies in the air, below the ceiling at `top_m`."""
     if not isinstance(kind, FlyingKind):
         return spawn
     z_m = max(min(spawn.z_m or kind.start_z_m, top_m - kind.high_m), -kind.low_m)

@@ -79,6 +79,17 @@ def test_robots_see_each_other_where_they_could_meet() -> None:
         assert rover[LIDAR.beams // 2] > 2.0                 # nothing of the one above that is ahead
 
 
+def test_robots_may_start_above_each_other_and_not_in_each_other() -> None:
+    quads = [robot("q", "quadrotor"), robot("p", "quadrotor"), robot("r", "rover")]
+    for z_m, fits in ((1.0, False), (1.1, False), (1.2, True)):
+        poses = [Pose(0.0, 0.0, 0.0), Pose(0.1, 0.0, 0.0, z_m), Pose(0.0, 0.1, 0.0)]
+        if fits:
+            air(*zip(quads, poses, strict=True)).close()
+            continue
+        with pytest.raises(ValueError, match="q and p would start in the same place"):
+            air(*zip(quads, poses, strict=True))
+
+
 def test_commands_of_the_other_kind_are_refused_and_change_nothing() -> None:
     with air((robot("q", "quadrotor"), Pose(0.0, 0.0, 0.0)), (robot("r", "rover"), Pose(0.0, 2.0, 0.0))) as world:
         world.act("q", Fly(vx_mps=0.0, vy_mps=0.0, vz_mps=0.5, yaw_radps=0.0, ttl_s=9.0))
