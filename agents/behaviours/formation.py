@@ -42,7 +42,8 @@ class Formation:
             return self._observe(event, now)
         if isinstance(event, Perceived):
             self._navigator.perceive(event, now)
-        elif isinstance(event, Heard):
+            return [*self._navigator.reports()]
+        if isinstance(event, Heard):
             self._hear(event, now)
         return []
 

@@ -19,6 +19,7 @@ class Alone:
         navigator = self._navigator
         if isinstance(event, Perceived):
             navigator.perceive(event, now)
+            return [*navigator.reports()]
         if not isinstance(event, Observation):
             return []
         scan = navigator.sense(event, now, [])

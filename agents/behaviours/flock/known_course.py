@@ -11,6 +11,7 @@ from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, HALF_M, 
 END_M = 7.5                          # beyond this |x| a robot is at an end
 HALF_LENGTH_M, HALF_WIDTH_M = 9.8, 4.0           # of the floor
 KEEP_OUT_M = 1.2                     # from the middle of a hazard
+SAME_HAZARD_M = 0.9                  # places this close are one hazard
 DEPTH_M = 1.0                        # into an end: there is room for those behind
 
 Point = tuple[float, float]

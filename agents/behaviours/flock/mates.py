@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.behaviours.flock.known_course import Point
+from agents.behaviours.flock.known_course import SAME_HAZARD_M, Point
 from agents.behaviours.flock.notes import State
 
 ALIVE_NS = 2_500_000_000             # a note counts so long
 RESTART = 16                         # a sequence so far back means that the sender has restarted
-SAME_HAZARD_M = 0.9
 CRUISE_MPS = 0.3                     # at which a teammate is expected to have moved on since its note
 
 

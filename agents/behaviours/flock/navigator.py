@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours import required
 from agents.behaviours.flock import known_course
-from agents.behaviours.flock.known_course import KEEP_OUT_M, Point
+from agents.behaviours.flock.known_course import KEEP_OUT_M, SAME_HAZARD_M, Point
 from agents.behaviours.search import frontier
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
@@ -20,7 +20,7 @@ from agents.behaviours.search.occupancy_map import OccupancyMap
 from agents.behaviours.search.steering import Steering
 from agents.behaviours.search.targets import Targets
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Detections, Observation, Perceived, Pose
+from swarm.core.protocol.world import Act, Detections, Observation, Perceived, Pose, Report
 
 HAZARD = "hazard"
 HITS = 2                             # detections that make a hazard
@@ -46,6 +46,7 @@ class Navigator:
         rank = members.index(robot) - (len(members) - 1) / 2
         self._place_m = 2 * (known_course.HALF_WIDTH_M - 1.0) * rank / len(members)    # across the field, at its ends
         self._path: list[Point] = []
+        self._reported: list[Point] = []
         self._planned_at: int | None = None
         self.left_m = math.inf
         self.direction = 1.0         # 1.0: to the east end, -1.0: to the west end
@@ -55,6 +56,12 @@ class Navigator:
         """Those that the robot's own camera has shown often enough."""
         return [(float(t.xy[0]), float(t.xy[1])) for t in self._targets.tracks
                 if t.label == HAZARD and t.hits >= HITS and t.hits > t.doubt]
+
+    def reports(self) -> list[Report]:
+        """A report to the world for each hazard that is new."""
+        new = [place for place in self.hazards if all(math.dist(place, old) > SAME_HAZARD_M for old in self._reported)]
+        self._reported += new
+        return [Report(kind=HAZARD, values={"x_m": x, "y_m": y}) for x, y in new]
 
     def at_end(self, pose: Pose) -> bool:
         """Whether the robot is at the end to which it drives."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.robots import KINDS
 from sim_worlds.scenarios.formation import metrics
 from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, Course, generate
-from swarm.core.protocol.scene import SHARE, Mission
+from swarm.core.protocol.scene import SHARE, Mission, Scene
+from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "flock_advance"
@@ -24,12 +26,15 @@ MEASURES = {
     "connectivity": (SHARE, "algebraic connectivity by the number of robots, mean over the run"),
     "health": (SHARE, "mean of the robots at the end: each loses a third for each second in a hazard's keep-out"),
     "exposure": ("s", "time in keep-outs, a robot on average"),
+    "hazards_known": ("", "hazards that a robot has reported where one is"),
+    "wrong_hazards": ("", "reports of a hazard where none is"),
     "collisions": ("", "contacts of robots, each counted once while it lasts"),
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 REACH_M = 4.0                        # robots this close are neighbours
 TOUCH_M = 0.02                       # between the rims of robots that touch
 DEADLY_S = 3.0                       # in keep-outs: after that a robot has no health left, and counts no more
+REPORT_M = 0.75                      # a report this close to a hazard is right
 SAMPLE_S = 0.1
 
 
@@ -61,6 +66,8 @@ class Formation(Engine):
         self._samples = 0
         self._sums: dict[str, float] = dict.fromkeys(("order", "safety", "union", "connectivity"), 0.0)
         self._exposed_s = np.zeros(len(fleet))
+        self._known: dict[int, tuple[str, float]] = {}       # hazard -> robot, time
+        self._wrong = 0
         self._every = max(1, round(SAMPLE_S / self.dt_s))
 
     def step(self) -> None:
@@ -100,6 +107,33 @@ class Formation(Engine):
             self._counted_m += (way_m - self._record_m) * max(now["order"], 0.0) * now["connectivity"] * health
             self._record_m = way_m
 
+    def judge(self, robot: str, report: Report) -> str:
+        """Judge a report of a hazard by the nearest one within 0.75 m.
+
+        Returns: known, again (it was known before) or wrong.
+        """
+        self.index(robot)
+        match report:
+            case Report(kind="hazard", values={"x_m": float() | int() as x_m, "y_m": float() | int() as y_m}):
+                away_m = np.hypot(self._hazards[:, 0] - x_m, self._hazards[:, 1] - y_m)
+            case _:
+                away_m = np.empty(0)
+        if not (away_m <= REPORT_M).any():
+            self._wrong += 1
+            return "wrong"
+        hazard = int(away_m.argmin())
+        if hazard in self._known:
+            return "again"
+        self._known[hazard] = robot, self.time_s
+        return "known"
+
+    def scene(self) -> Scene:
+        """The world as plain data, with the hazards that are known."""
+        scene = super().scene()
+        for k, (robot, at_s) in self._known.items():
+            scene.marks[k] = replace(scene.marks[k], done_by=robot, done_at_s=at_s)
+        return scene
+
     def _health(self) -> NDArray[np.float64]:
         """Of each robot, [n], 1 to 0."""
         return np.maximum(1.0 - self._exposed_s / DEADLY_S, 0.0)
@@ -111,4 +145,5 @@ class Formation(Engine):
         return mission_of(HEADLINE, MEASURES, means | {
             "flock_advance": self._counted_m / most_m if most_m else 0.0, "way": self._record_m - self._start_m,
             "health": float(self._health().mean()), "exposure": float(self._exposed_s.mean()),
+            "hazards_known": len(self._known), "wrong_hazards": self._wrong,
             "collisions": self.motion.contacts.episodes})

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.behaviours import Heard, Note
+from agents.behaviours import Heard, Note, Output
 from agents.behaviours.flock import known_course, notes
 from agents.behaviours.flock.mates import Mates
 from agents.behaviours.flock.navigator import Navigator
@@ -19,7 +19,7 @@ from agents.behaviours.formation_baseline import Alone
 from agents.behaviours.search import frontier
 from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.occupancy_map import CELLS, OCCUPIED, UNKNOWN, cell_of
-from swarm.core.protocol.world import Act, Detections, Perceived, Pose
+from swarm.core.protocol.world import Act, Detections, Perceived, Pose, Report
 from tests.agents.behaviours import toy
 
 TICK_NS = 100_000_000
@@ -154,13 +154,15 @@ def test_hazards_that_the_camera_shows_twice_are_told_to_the_flock() -> None:
     other = toy.box("beacon", pose, -4.5, -0.9)
     assert box is not None
     assert other is not None
-    heard = []
+    heard: list[int] = []
+    reports: list[Output] = []
     for k in range(4):
         _, said = drive(one, pose, k * 500_000_000, k)
         heard.append(len(notes.decode(said[0].data).hazards))
-        one.on(Perceived(stream="detect", outcome=Detections([box, other]), pose=pose, age_s=0.1),
-               k * 500_000_000 + TICK_NS)
+        reports += one.on(Perceived(stream="detect", outcome=Detections([box, other]), pose=pose, age_s=0.1),
+                          k * 500_000_000 + TICK_NS)
     assert heard == [0, 0, 1, 1]
+    assert [report.kind for report in reports if isinstance(report, Report)] == ["hazard"]
     (hazard,) = one._navigator.hazards
     assert math.dist(hazard, (-4.5, 0.3)) < 0.5
     assert TARGET_CLASSES[box.label] == "hazard"

@@ -12,6 +12,7 @@ from sim_worlds.physics.solids import box
 from sim_worlds.scenarios.formation import scenario as formation
 from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, LENGTH_M, MOST_ROBOTS, WIDTH_M, generate, problems
 from sim_worlds.scenarios.formation.scenario import DEADLY_S, Formation
+from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
 
 TOP_MPS = 0.46
@@ -164,3 +165,17 @@ def test_a_robot_that_was_removed_is_not_waited_for() -> None:
     w.remove("rover_0")
     drive(w, 1.0)
     assert measures(w)["union"] == 1.0
+
+
+def test_a_reported_hazard_is_known_once_and_a_wrong_report_is_counted() -> None:
+    w = world()
+    hazard = w.environment.targets[0]
+
+    def report(x_m: float | str, kind: str = "hazard") -> str:
+        return w.judge("rover_0", Report(kind=kind, values={"x_m": x_m, "y_m": hazard.y_m}))
+
+    assert [report(hazard.x_m + 0.8), report(hazard.x_m + 0.7), report(hazard.x_m)] == ["wrong", "known", "again"]
+    assert [report("here"), report(hazard.x_m, "claim")] == ["wrong", "wrong"]
+    assert (measures(w)["hazards_known"], measures(w)["wrong_hazards"]) == (1, 3)
+    assert [mark.done_by for mark in w.scene().marks] == ["rover_0", None, None]
+    assert empty().judge("rover_0", Report(kind="hazard", values={"x_m": 0.0, "y_m": 0.0})) == "wrong"
