@@ -41,3 +41,9 @@ def test_ten_seconds_with_forces(tmp_path: Path) -> None:
     summary = flown(launch(seconds=10.0), tmp_path / "out")
     assert summary.requests.lost == 0
     assert float(summary.mission["way"]) > 1.0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_launch_file_keeps_its_promises(tmp_path: Path, seed: int) -> None:
+    assert flown(launch(f"seed={seed}", policy=None), tmp_path / "out").accepted
