@@ -32,6 +32,7 @@ def saved(page: Path, folder: Path) -> None:
         (folder / "my_orin.yaml").write_text(MEASURED)
     for block in blocks(page):
         if block.file:
+            (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.file).write_text(block.text)
 
 

@@ -76,14 +76,17 @@ Choice = Callable[[Field, NDArray[np.float64], Preferences], tuple[int, int] | N
 """Chooses a place: of a field, gains [cells, cells] and preferences, the cell (iy, ix), or None."""
 
 
-def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
+def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = (),
+          costly: Bools | None = None) -> Field:
     """Path lengths from (x, y) through free cells away from obstacles. soft: positions of teammates to drive around.
 
-    Cells close to obstacles cost extra steps, so paths keep to the middle where there is room.
+    Cells close to obstacles cost extra steps, so paths keep to the middle where there is room; so do costly ones.
     """
     solid = states == OCCUPIED
     near = _grown(solid)
     slow = _grown(near)
+    if costly is not None:
+        slow |= costly
     passable = ((states == FREE) | (states == LOOKED)) & ~near
     for sx, sy in soft:
         away = math.hypot(sx - x_m, sy - y_m)

@@ -12,7 +12,7 @@ from agents.behaviours.search.driving.limits import ROVERS, Limits
 from agents.behaviours.search.driving.window import arcs, best, gaps, matters_m
 from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.policy import draw
-from swarm.core.protocol.world import Act, Drive, Observation, Pose
+from swarm.core.protocol.world import Drive, Observation, Pose
 
 TTL_S = 0.5
 MARGIN_M = 0.07
@@ -53,7 +53,7 @@ class Steering:
 
     def act(self, seen: Observation, scan_m: NDArray[np.float32], path: list[tuple[float, float]],
             face: tuple[float, float] | None, now: int,
-            ) -> tuple[Act, Recovery | None]:
+            ) -> tuple[Drive, Recovery | None]:
         """One command for one observation, and a Recovery if one begins.
 
         path: world points (x, y) still ahead, the goal last; empty: stay. face: a world point to turn to at the end of
@@ -110,7 +110,7 @@ class Steering:
             self._turn_until += int(u.random() * 1e9)
         self._anchor = (seen.pose.x_m, seen.pose.y_m, self._turn_until)
 
-    def _escape(self, points: NDArray[np.float64], now: int) -> Act:
+    def _escape(self, points: NDArray[np.float64], now: int) -> Drive:
         """The command of the present recovery: straight back while that is clear, otherwise a turn on the spot."""
         self._last_w = 0.0
         if now < self._back_until and _clear_back(points, self._limits.radius_m):
@@ -118,7 +118,7 @@ class Steering:
         return Drive(v_mps=0.0, w_radps=self._turn_w, ttl_s=TTL_S)
 
     def _follow(self, seen: Observation, points: NDArray[np.float64], path: list[tuple[float, float]],
-                face: tuple[float, float] | None) -> Act:
+                face: tuple[float, float] | None) -> Drive:
         """The best arc of the dynamic window towards a point a little ahead on the path."""
         limits = self._limits
         away = np.hypot(points[:, 0], points[:, 1])
