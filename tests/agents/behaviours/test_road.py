@@ -53,7 +53,7 @@ def test_at_its_end_the_road_has_no_way_out_and_behind_is_none() -> None:
 def test_a_robot_in_the_way_is_no_end_of_the_road() -> None:
     way, pose = Way(BEAMS), Pose(0.0, 0.0, 0.0)
     way.add(pose)
-    walls: list[Segment] = [*L_ROAD, (0.6, -1.5, 0.6, 1.5)]
+    walls: list[Segment] = [*L_ROAD, (0.6, -1.0, 0.6, 1.0), (-1, 1, 1, 1), (-1, -1, 1, -1)]
     assert way.out(pose, scan(pose, walls), 0) == []
     assert way.out(pose, scan(pose, L_ROAD), END_NS // 2) != []
     assert way.out(pose, scan(pose, walls), END_NS) == []
