@@ -1,6 +1,6 @@
 """Convoy, the simple way: each robot drives the road out and back by itself at full speed, and reports what it saw.
 
-It is the reference of `convoy`: it sends no notes. Robots leave the depot one after the other, and then wait for nobody.
+It is the reference of `convoy`: it sends no notes. Robots leave the depot one after the other, then wait for nobody.
 """
 
 from __future__ import annotations
