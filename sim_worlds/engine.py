@@ -194,6 +194,10 @@ class Engine(World):
             self._seen_at, self._seen = self._steps, self.motion.places.copy()
         return TrueView(self._things, self._seen, self.index(robot))
 
+    def places(self) -> NDArray[np.float64]:
+        """Where all robots are now: x, y in metres, [robots, 2]."""
+        return self.motion.at[:, :2].copy()
+
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""
         return self._suites[self.index(robot)]

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.sensors import SensorSuite
@@ -69,6 +72,10 @@ class World(ABC):
     @abstractmethod
     def restore(self, robot: str) -> None:
         """Let a robot act again after a restart of its agent, from where it stands."""
+
+    def places(self) -> NDArray[np.float64] | None:
+        """Where all robots are now: x, y in metres, [robots, 2]. None: this world does not know."""
+        return None
 
     @abstractmethod
     def mission(self) -> Mission:

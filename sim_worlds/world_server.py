@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+from sim_worlds.radio.news import ReachNews
 from sim_worlds.slips import Slips
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Act, Pose
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import WorldFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
@@ -27,12 +29,16 @@ MAX_TURN_S = 0.1                     # simulated time of a turn, at most; if the
 NEWS_NS = ns(0.5)
 SENSORS_NS = ns(1.0)                 # the sensors are sent again with this period, and retried for as long
 RETRY_NS = ns(0.02)
+REACH_NS = ns(0.1)                   # simulated time between two looks at who is in radio reach
 REST_SHARE = 0.25                    # pause for messages after a turn, as a share of the turn's duration
 SEND_WITHIN_S = 1.0                  # an observation that waits longer is not sent
 
 
 class WorldServer:
-    """Serves one world over the ports of a host. Without a launcher, `begin` starts simulated time at once."""
+    """Serves one world over the ports of a host. Without a launcher, `begin` starts simulated time at once.
+
+    Raises: BadInput if the file has a radio reach, and the world does not know where its robots are.
+    """
 
     def __init__(self, host: Host, settings: WorldFile, world: World) -> None:
         self._world = world
@@ -52,6 +58,12 @@ class WorldServer:
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
         self._cannot: dict[str, int] = {}                # acts of another kind of robot, by robot
+        self._look_ns = 0                                    # simulated time of the next look at the radio reach
+        self._reach: ReachNews | None = None
+        if settings.radio is not None:
+            if world.places() is None:
+                raise BadInput("radio", "this world does not know where its robots are", "no reach, or another world")
+            self._reach = ReachNews(settings.radio, world.names, self._send_reach)
 
     def begin(self) -> None:
         """Join the swarm."""
@@ -59,13 +71,28 @@ class WorldServer:
             self._start()                                # no one else sends Start
         self._participant.begin()
         self._timers.every(SENSORS_NS, lambda: self._send_sensors(self._present))     # agents may start late
+        self._look()
 
     def _on_members(self, names: Iterable[str]) -> None:
-        """Send the sensor suites to robots that joined or moved; connections may take a moment to be made."""
+        """Tell members that joined or moved what they need to know; connections may take a moment to be made."""
+        names = list(names)
+        if self._reach is not None:
+            for name in names:
+                self._reach.forget(name)
         robots = [name for name in names if name in self._observations_sent]
         self._send_sensors(robots, self._clock.now_ns() + SENSORS_NS)
 
+    def _look(self) -> None:
+        """Who is in radio reach of whom."""
+        if self._reach is not None and (places := self._world.places()) is not None:
+            self._reach.look(places)
+
+    def _send_reach(self, name: str, news: msg.InReach) -> bool:
+        return bool(self._net.role(name)) and self._net.send(name, news)
+
     def _send_sensors(self, names: Iterable[str], retry_until_ns: int = 0) -> None:
+        if self._reach is not None:
+            self._reach.tell()
         missed = [
             name for name in names if name in self._present and self._net.role(name)
             and not self._net.send(name, msg.Embodied(
@@ -149,6 +176,9 @@ class WorldServer:
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
+        if at_ns >= self._look_ns:
+            self._look_ns = at_ns + REACH_NS
+            self._look()
         while self._due[0][0] <= at_ns:
             due_ns, i, name = self._due[0]
             heapq.heapreplace(self._due, (at_ns + self._sense_ns - (at_ns - due_ns) % self._sense_ns, i, name))
@@ -197,6 +227,7 @@ class WorldServer:
             lag_ms_p99=self._lags.quantile_ms(0.99),
             mission=self._world.mission(), poses=dict(self._poses),
             elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
+            out_of_reach=self._reach.share_apart if self._reach is not None else None,
             loop_late_ms_p99=late.quantile_ms(0.99), loop_late_ms_max=late.longest_ns / 1e6,
         )):
             self._slips.told()

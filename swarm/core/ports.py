@@ -7,7 +7,7 @@ agents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -138,6 +138,10 @@ class Transport(Protocol):
 
     def inject(self, faults: InjectedFaults) -> None:
         """Drop and corrupt messages of peers by these faults from now on. They replace those injected before."""
+        ...
+
+    def hear_only(self, members: Collection[str]) -> None:
+        """From now on drop the messages of all robots and planners but these: the others are out of radio reach."""
         ...
 
     def traffic(self) -> Traffic: ...

@@ -25,7 +25,7 @@ REPORT_ROLES = ("launcher", "collector")
 class Participant:
     """It joins through the launcher or, on a board, by the roster in its file.
 
-    `handler` gets every message but those that are handled here: Roster, Introduction and Shutdown.
+    `handler` gets every message but those that are handled here: Roster, Introduction, InReach and Shutdown.
     busy_s, advert_of: content of heartbeats: the work in hand, and the number of the newest advert of the peer.
     met: called with the members that joined, or changed their address.
     undelivered: called with receiver, tag and reason for each tagged message that was accepted and will not arrive.
@@ -40,7 +40,7 @@ class Participant:
         self._host, self.net = host, host.transport
         self.name, self.boot = self.net.member.name, self.net.member.boot
         self.launcher = settings.launcher            # None: on a board
-        self._faults = settings.faults
+        self._faults, self._reach = settings.faults, settings.reach
         self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
             (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
         self.refused = 0                             # messages that the sender's role may not send; refused members
@@ -133,6 +133,11 @@ class Participant:
             self.refuse(f"{type(body).__name__} of {sender}, which may not send it")
         elif isinstance(body, msg.InjectedFaults) and not self._faults:
             self.refuse(f"{type(body).__name__} of {sender}: this run asks for no faults")
+        elif isinstance(body, msg.InReach):
+            if self._reach:
+                self.net.hear_only(body.members)
+            else:
+                self.refuse(f"{type(body).__name__} of {sender}: this run has no radio reach")
         elif isinstance(body, msg.Heartbeat):
             self._handler(message)                   # first: it may be the first message of a new start
             held_s = seconds(self._host.clock.now_ns() - message.at_ns)

@@ -140,6 +140,8 @@ class WorldFigures(msgspec.Struct, kw_only=True):
     steps: int                       # physics steps
     real_time_factor: float          # simulated time / real time, from the start to the end of the streams
     lag_ms_p99: float                # how late steps began, 99th percentile
+    out_of_reach: float | None = None        # share of pairs of robots (and planners at a `base`) that did not hear
+    # each other, mean over time; null: the launch has no `reach_m`
 
 
 class LoopFigures(msgspec.Struct, kw_only=True):

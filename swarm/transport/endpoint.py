@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,7 +30,7 @@ from swarm.transport.ports import URGENT_BYTES, Lanes, LaneStatistics
 log = logging.getLogger(__name__)
 
 OWN_BODIES = frozenset({msg.Credit, msg.Chunk, msg.TransferEnded, msg.TransferRefused})      # nobody else sees them
-UNIMPAIRED = ("launcher", "world")   # injected faults leave the messages of these roles alone
+UNIMPAIRED = ("launcher", "world")   # injected faults and distance leave the messages of these roles alone
 
 
 class NetStatistics(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ class NetStatistics(msgspec.Struct, frozen=True):
     lanes: Mapping[str, LaneStatistics]
     unreachable: int                 # sends that found no connection or a full queue
     undelivered: int                 # messages that were accepted and dropped later
+    out_of_reach: int                # messages of members out of radio reach, which were not heard
     refused: dict[str, int]          # messages refused, by cause
     links: dict[str, LinkQuality]
     queues: dict[str, QueueStatistics]
@@ -59,6 +60,8 @@ class Endpoint:
         self._clock, self._timers, self._swarm, self._name, self._boot = clock, timers, swarm, name, boot
         self.attach(handler, undelivered)
         self.lanes, self.fault_injection, self._unreachable = lanes, FaultInjection(name), 0
+        self._in_reach: frozenset[str] | None = None         # None: all are
+        self._out_of_reach = 0
         self._refused: collections.Counter[str] = collections.Counter()
         self._bulk = Bulk(clock, timers, self._write, self._refuse, lambda *message: self._undelivered(*message))
         self._members = Members(lanes, name, role, self._bulk, self._refuse)
@@ -160,6 +163,9 @@ class Endpoint:
     def _receive(self, name: str, frames: Sequence[Any], size: int) -> None:
         """Decode and dispatch a message. Raises: WireError for a message that is refused."""
         self._members.reach(name)                    # it is answered on a connection of our own
+        if self._in_reach is not None and name not in self._in_reach and self.role(name) not in UNIMPAIRED:
+            self._out_of_reach += 1
+            return
         if self.fault_injection.active and self.role(name) not in UNIMPAIRED:
             impaired = self.fault_injection.apply(name, frames)
             if impaired is None:
@@ -218,6 +224,10 @@ class Endpoint:
         """Drop and corrupt messages of peers by these faults from now on. They replace those injected before."""
         self.fault_injection.set_faults(faults)
 
+    def hear_only(self, members: Collection[str]) -> None:
+        """From now on drop the messages of all robots and planners but these: the others are out of radio reach."""
+        self._in_reach = frozenset(members)
+
     def traffic(self) -> Traffic:
         lanes = self.lanes.statistics()
         return Traffic(
@@ -230,7 +240,8 @@ class Endpoint:
     def statistics(self) -> NetStatistics:
         return NetStatistics(
             lanes=self.lanes.statistics(),
-            unreachable=self._unreachable, undelivered=self._bulk.undelivered, refused=dict(self._refused),
+            unreachable=self._unreachable, undelivered=self._bulk.undelivered,
+            out_of_reach=self._out_of_reach, refused=dict(self._refused),
             links=self.links(), queues=self._bulk.statistics(), receivers=self._bulk.receivers(),
         )
 

@@ -42,6 +42,7 @@ EXAMPLES: list[msg.Body] = [
     msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(for_s=9.5), msg.Drain(), msg.Drained(),
     msg.Shutdown(), msg.Back(name="a", boot=3),
     msg.InjectedFaults(deaf_to=["b"], lose=0.5, corrupt=0.25, slow=2.0, clock_step_s=-1.0, seed=7),
+    msg.InReach(members=["b"]),
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),

@@ -55,7 +55,7 @@ def test_a_report_at_its_bounds_is_taken() -> None:
     {"camera": {"width_px": 0}}, {"camera": {"width_px": 8193}}, {"camera": {"height_px": 0}},
     {"camera": {"height_px": 8193}}, {"camera": {"fov_y_deg": math.nan}}, {"camera": {"fov_y_deg": 0.0}},
     {"camera": {"fov_y_deg": 180.0}}, {"camera": {"pitch_deg": math.nan}}, {"camera": {"pitch_deg": 91.0}},
-    {"camera": {"mount_x_m": math.inf}}, {"camera": {"mount_z_m": 0.0}}, {"lidar": {"beams": 0}},
+    {"camera": {"mount_x_m": math.inf}}, {"camera": {"mount_z_m": math.nan}}, {"lidar": {"beams": 0}},
     {"lidar": {"beams": 4097}}, {"lidar": {"range_m": 0.0}}, {"lidar": {"range_m": math.nan}},
     {"lidar": {"range_m": math.inf}}, {"lidar": {"noise_m": -0.1}}, {"lidar": {"rate_hz": 0.0}},
     {"lidar": {"kind": "x"}},

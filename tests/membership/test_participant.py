@@ -28,6 +28,7 @@ class Process:
 
     def __init__(
         self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "", faults: bool = True,
+        reach: bool = False,
     ) -> None:
         self.stage = Stage()
         self.host = self.stage.host_of(OWN, zero_ns=ns(100.0))
@@ -39,7 +40,7 @@ class Process:
         self.participant = Participant(
             self.host,
             ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys,
-                        faults=faults),
+                        faults=faults, reach=reach),
             self.got.append, busy_s=lambda: 0.25, advert_of=lambda peer: 3 if peer == MATE.name else 0,
             met=self.met.extend,
         )
@@ -176,6 +177,18 @@ def test_faults_are_refused_where_the_run_asks_for_none() -> None:
     process.net.receive("launcher", msg.InjectedFaults(lose=1.0, clock_step_s=-2.0, slow=3.0))
     assert process.net.injected == process.bodies() == []
     assert process.participant.refused == 1
+
+
+def test_whom_it_hears_is_the_worlds_word_and_only_where_the_run_has_a_radio_reach() -> None:
+    process = Process(roster=(MATE, PLANNER, WORLD), reach=True)
+    for sender in ("world", MATE.name, "launcher"):
+        process.net.receive(sender, msg.InReach(members=[sender]))
+    assert process.net.heard_only == [["world"]]
+    assert process.participant.refused == 2
+    assert process.bodies() == []
+    everywhere = Process(roster=(WORLD,))
+    everywhere.net.receive("world", msg.InReach())
+    assert (everywhere.net.heard_only, everywhere.participant.refused) == ([], 1)
 
 
 def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None:

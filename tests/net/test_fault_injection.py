@@ -98,6 +98,36 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
     assert a.statistics().refused.keys() <= {"checksum"}
 
 
+def test_a_member_out_of_reach_is_not_heard_and_distance_and_faults_add_up(net: Net) -> None:
+    b, senders = net.endpoint("b"), {}
+    for name, role in (("a", "agent"), ("c", "agent"), ("planner", "planner"), ("launcher", "launcher")):
+        senders[name] = net.endpoint(name, role=role)
+        senders[name].join([b.member])
+        b.join([senders[name].member])
+
+    def heard(**faults: Any) -> set[str]:
+        """Those that are heard until the launcher is, which is heard always and sends last."""
+        b.fault_injection.set_faults(InjectedFaults(**faults))
+        net.got["b"].clear()
+        for sender in (senders[name] for name in ("a", "c", "planner", "launcher")):
+            dropped = b.fault_injection.dropped + b.statistics().out_of_reach
+            net.until(lambda sender=sender: sender.send("b", Start()))
+            net.until(lambda sender=sender, before=dropped: before < (
+                b.fault_injection.dropped + b.statistics().out_of_reach) or sender.member.name in {
+                    m.sender for m in net.got["b"]})
+        return {m.sender for m in net.got["b"]}
+
+    assert heard() == {"a", "c", "planner", "launcher"}
+    b.hear_only(["a", "planner"])
+    assert heard() == {"a", "planner", "launcher"}
+    assert heard(deaf_to=["a"]) == {"planner", "launcher"}
+    b.hear_only([])
+    assert heard(deaf_to=["a"]) == {"launcher"}
+    assert b.statistics().out_of_reach == 1 + 1 + 3
+    b.hear_only(["a", "c"])
+    assert heard() == {"a", "c", "launcher"}
+
+
 def test_the_test_rig_and_the_body_are_heard_by_the_deafest(net: Net) -> None:
     launcher, world = net.endpoint("launcher", role="launcher"), net.endpoint("world", role="world")
     peer, b = net.endpoint("a"), net.endpoint("b")

@@ -7,7 +7,7 @@ take a fixed time.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ class FakeTransport:
         self.member = member
         self.sent: list[tuple[str, Body]] = []               # to whom and what, of all that was accepted
         self.injected: list[InjectedFaults] = []
+        self.heard_only: list[list[str]] = []
         self.limits = 0, 0
         self.admitted: set[str] | None = None                # who may join; None: all
         self._stage, self._zero_ns = stage, zero_ns
@@ -139,6 +140,9 @@ class FakeTransport:
 
     def inject(self, faults: InjectedFaults) -> None:
         self.injected.append(faults)
+
+    def hear_only(self, members: Collection[str]) -> None:
+        self.heard_only.append(sorted(members))
 
     def traffic(self) -> Traffic:
         return Traffic(refused=0, control_bytes=self._bytes, messages=self._messages, size_bytes=self._bytes,

@@ -8,7 +8,17 @@ from msgspec import Meta
 
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.protocol.bounds import BoxNumber, Deadline, FleetName, Priority, RateHz, Robots, RunSeconds, Seed
+from swarm.core.protocol.bounds import (
+    BoxNumber,
+    Deadline,
+    Finite,
+    FleetName,
+    Priority,
+    RateHz,
+    Robots,
+    RunSeconds,
+    Seed,
+)
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.links import LinkSpec
 
@@ -93,6 +103,16 @@ class PlannerSpec(Strict, frozen=True, kw_only=True):
 Quality = Literal["perfect", "model", "halved"]
 """Of the results of models in virtual time: the truth; with the errors of the models' cards; with half the recall."""
 
+ReachM = Annotated[float, Meta(gt=0.0, le=1e6)]                  # metres
+
+
+class Base(Strict, frozen=True, kw_only=True):
+    """Where the planners' radio is, in the world frame."""
+
+    x_m: Finite                      # east of the world's middle
+    y_m: Finite                      # north of it
+
+
 Variants = dict[str, Annotated[list[str], Meta(min_length=1)]]
 """By model, the variants that may run: what a mission was approved with, and nothing else."""
 
@@ -113,6 +133,8 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     behaviour: str = ""              # of the robots; empty: the scenario's
     perception: Quality = "model"    # in virtual time: the truth, as models see, or with half the recall
+    reach_m: ReachM | None = None    # robots farther apart do not hear each other; None: all do
+    base: Base | None = None         # where the planners are; None: each robot hears them, wherever it is
     policy: str = "planner"          # the policy that places the streams
     planner: PlannerSpec = PlannerSpec()     # its times, if the policy has one
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`

@@ -10,7 +10,7 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
-from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn
 from swarm.core.settings.links import LinkSpec
 
 Security = Literal["", "plaintext"]
@@ -31,6 +31,7 @@ class ProcessFile(Strict, frozen=True, kw_only=True):
     keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
     security: Security = ""
     faults: bool = False             # obey the launcher where it injects faults: only for runs that ask for faults
+    reach: bool = False              # obey the world where it says who is in radio reach: only for runs with `reach_m`
     launcher: Member | None = None   # it started the process and collects its reports; None: use the roster
     roster: list[Member] = []
 
@@ -74,6 +75,14 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
     spawn: tuple[float, float] | None = None
 
 
+class RadioSpec(Strict, frozen=True, kw_only=True):
+    """How far robots and planners hear each other."""
+
+    reach_m: ReachM
+    base: Base | None = None         # where the planners are; None: each robot hears them, wherever it is
+    planners: list[Name] = []
+
+
 class WorldFile(ProcessFile, frozen=True, kw_only=True):
     """The file of `swarm world FILE`."""
 
@@ -83,6 +92,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     robots: list[RobotSpec]
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0
+    radio: RadioSpec | None = None   # None: all hear each other
 
 
 class BodyFile(ProcessFile, frozen=True, kw_only=True):

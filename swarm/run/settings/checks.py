@@ -70,6 +70,9 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
                        "record: false, or clock: real")
     if launch.network != "loopback":
         raise BadInput(f"{where}: network", f"{launch.network} is not available yet", "network: loopback")
+    if launch.base is not None and launch.reach_m is None:
+        raise BadInput(f"{where}: base", "without reach_m all hear each other, wherever they are",
+                       "reach_m: 8, or no base")
     if launch.warmup_s >= launch.duration_s:
         raise BadInput(f"{where}: warmup_s", f"{launch.warmup_s:g} leaves nothing of the run",
                        f"below duration_s, {launch.duration_s:g}")

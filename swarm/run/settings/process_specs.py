@@ -12,7 +12,7 @@ import msgspec
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.launch_file import PLANNERS, FleetSpec, LaunchFile
-from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
+from swarm.core.settings.process_files import AgentFile, PlannerFile, RadioSpec, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
 FRAME_HZ_MIN = 5.0                   # also of scans: a small lidar (RPLIDAR A1) turns 5.5 times a second
@@ -40,13 +40,13 @@ def process_specs(
     """In the order of `LaunchFile.processes`. keys: the key folder of the run. recordings: their folder, if wanted."""
     launch = resolved.launch
     common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher,
-                              "faults": bool(launch.faults)}
+                              "faults": bool(launch.faults), "reach": launch.reach_m is not None}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
     frame_hz = frames_hz(launch)
     world = WorldFile(
         scenario=launch.scenario, map=launch.map,
         robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=frame_hz, **common,
+        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch), **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     policy = policies.load(launch.policy)
@@ -86,6 +86,13 @@ def camera_hz(rates_hz: Sequence[float]) -> float:
     frame_hz = common * math.ceil(FRAME_HZ_MIN / common)
     highest_hz = max(rates_hz, default=FRAME_HZ_MIN)
     return float(frame_hz) if frame_hz <= max(FRAME_HZ_MOST, highest_hz) else max(highest_hz, FRAME_HZ_MIN)
+
+
+def _radio(launch: LaunchFile) -> RadioSpec | None:
+    if launch.reach_m is None:
+        return None
+    return RadioSpec(reach_m=launch.reach_m, base=launch.base,
+                     planners=[name for name in launch.processes() if name in PLANNERS])
 
 
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:

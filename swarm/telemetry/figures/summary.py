@@ -90,6 +90,7 @@ def summarise(
             steps=world.steps if world else 0,
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
+            out_of_reach=_rounded(world.out_of_reach) if world else None,
         ),
         loop_late_ms_p99=_rounded(max([late_ms[0], *(f.loop_late_ms_p99 for f in figures.values())])),
         loop_late_ms_max=_rounded(max([late_ms[1], *(f.loop_late_ms_max for f in figures.values())])),

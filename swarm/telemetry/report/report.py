@@ -207,6 +207,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("planner", _planner(planner) or "none"),
         ("world", f"{number(world.steps)} steps, real-time factor {number(world.real_time_factor)}, lag p99 "
                   f"{milliseconds(world.lag_ms_p99)}" if world.steps > 0 else "no report"),
+        ("radio reach", f"pairs were out of reach for {share(world.out_of_reach, None)} of the time"
+         if known(world.out_of_reach) else ""),
         ("loops of robots and launcher", (
             f"late by {milliseconds(s.loop_late_ms_p99)} (p99), {milliseconds(s.loop_late_ms_max)} at most; "
             f"behaviours take {milliseconds(s.behaviour_ms_p99)} (p99)")),

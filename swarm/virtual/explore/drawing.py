@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgspec
 
 from sim_worlds.robots import KINDS
 from swarm.core.policy import draw
 from swarm.core.settings.boards import Board
-from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, PlannerSpec, StreamOn
+from swarm.core.settings.launch_file import Base, FaultSpec, FleetSpec, LaunchFile, PlannerSpec, StreamOn
 from swarm.core.settings.links import LinkSpec
 from swarm.run.settings.checks import kind_of
 from swarm.run.settings.resolve import Resolved
@@ -31,13 +32,16 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...]           # of faults
     quiet_s: float                   # at the end, when every fault is over and every restart has happened
     longest_s: float                 # of a fault
+    limited: float                   # share of launches with a radio reach
 
 
 FULL = Sizes(robots=(2, 12, 5), seconds=(10.0, 30.0), streams=(1, 6), faults=(2, 8),
-             kinds=(*LASTING, "kill", "restart", "clock"), quiet_s=4.0, longest_s=3.0)
+             kinds=(*LASTING, "kill", "restart", "clock"), quiet_s=4.0, longest_s=3.0, limited=0.2)
 SMALL = Sizes(robots=(2, 4, 3), seconds=(3.0, 3.0), streams=(1, 2), faults=(1, 3),
-              kinds=("stop", "partition", "slow", "corrupt", "lose", "kill", "clock"), quiet_s=1.6, longest_s=0.6)
+              kinds=("stop", "partition", "slow", "corrupt", "lose", "kill", "clock"), quiet_s=1.6, longest_s=0.6,
+              limited=0.0)
 LINKED = 0.25                        # share of the pairs of fleets that have a link
+REACH_M = (2.5, 9.0)                 # starts are 3 m apart, and robots drive within 1.5 m of theirs
 START_S = 2.0                        # from a restart's new process until it is ready, at most
 
 
@@ -60,9 +64,18 @@ def drawn(seed: int, sizes: Sizes) -> LaunchFile:
         faults=sorted((_fault(rng, sizes, seconds, robots, ["planner"] if policy == "planner" else [])
                        for _ in range(rng.randint(*sizes.faults))), key=lambda fault: fault.at_s or 0.0),
         boards={fleet.board: boards[fleet.board] for fleet in fleets},
-        links=_links(rng, [fleet.name for fleet in fleets]),
+        links=_links(rng, [fleet.name for fleet in fleets]), **_reach(seed, sizes),
         planner=PlannerSpec(lease_s=round(rng.uniform(0.5, 5.0), 1), every_s=round(rng.uniform(0.2, 2.0), 1)),
     )
+
+
+def _reach(seed: int, sizes: Sizes) -> dict[str, Any]:
+    """The radio reach of some launches, from draws of its own; in half of them planners stand at the middle."""
+    rng = draw.stream(seed, "explore", "reach")
+    if rng.random() >= sizes.limited:
+        return {}
+    reach = {"reach_m": round(rng.uniform(*REACH_M), 1)}
+    return {**reach, "base": Base(x_m=0.0, y_m=0.0)} if rng.random() < 0.5 else reach
 
 
 def resolved(launch: LaunchFile) -> Resolved:

@@ -53,7 +53,8 @@ class Watch:
         self._run, self._launch = run, launch
         self._agreed = False
         self._disturbed_s = 0.0                      # when a fault last began or ended, since the streams began
-        self._faulty = bool(launch.links)            # what was sent may arrive late, or not at all
+        # what was sent may arrive late, or not at all
+        self._faulty = bool(launch.links) or launch.reach_m is not None
         self._own_runs = sum(len(fleet.robots()) for fleet in launch.fleet) * len(launch.streams)
         self.broken: Broken | None = None
         self._messages = MessageWatch(run, self.tell)
@@ -86,7 +87,7 @@ class Watch:
             self._to_come()
         if run.director.drain_ns and not self._agreed:
             self._agreed = True
-            if self._run.at_s - self._disturbed_s >= QUIET_S:
+            if self._run.at_s - self._disturbed_s >= QUIET_S and self._launch.reach_m is None:
                 self._views()
 
     def at_end(self) -> None:

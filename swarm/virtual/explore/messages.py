@@ -13,6 +13,7 @@ from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.units import ns, seconds
 from swarm.membership.events import PRESENT
+from swarm.membership.introductions import PEER_ROLES
 from swarm.membership.view import HEARTBEAT_S, LOST_S
 from swarm.planner.planner import Planner
 from swarm.planner.solvers.place import choices
@@ -64,12 +65,16 @@ class MessageWatch:
         def watched_attach(received: Callable[[Received], None], undelivered: Any = _nothing) -> None:
             boots: dict[str, int] = {}               # the newest of each sender that was heard
             deaf_to: frozenset[str] = frozenset()
+            hears: frozenset[str] | None = None      # None: all
 
             def watched(message: Received) -> None:
-                nonlocal deaf_to
+                nonlocal deaf_to, hears
                 sender, body = message.sender, message.body
                 if sender in deaf_to:
                     self._tell("a partition holds", f"{name} hears {type(body).__name__} of {sender}", name, sender)
+                if hears is not None and sender not in hears and net.role(sender) in PEER_ROLES:
+                    self._tell("nobody is heard from out of reach", f"{name} hears {type(body).__name__} of {sender}",
+                               name, sender)
                 if boots.get(sender) != message.boot:
                     if self._is_older(sender, message.boot, boots.get(sender)):
                         self._on_old_start(name, message, received)
@@ -80,6 +85,8 @@ class MessageWatch:
                     self._answered[name, sender] = self._run.timeline.now_ns, process.paused_ns
                 elif isinstance(body, msg.InjectedFaults):
                     deaf_to = frozenset(body.deaf_to)
+                elif isinstance(body, msg.InReach):
+                    hears = frozenset(body.members)
 
             attach(watched, undelivered)
 

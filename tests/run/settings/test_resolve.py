@@ -167,6 +167,11 @@ def test_a_bad_assignment_is_refused_by_name(tmp_path: Path, assignment: str, to
     ("seed: 7", "sed: 7", "patrol.yaml: unknown key 'sed'; did you mean 'seed'?"),
     ("scenario: search_rescue\n", "", "patrol.yaml: the key 'scenario' is missing"),
     ("version: 1", "version: [", "patrol.yaml: line 4: version[1]: "),
+    ("seed: 7", "seed: 7\nreach_m: 0", "patrol.yaml: reach_m: 0 is too small; above 0"),
+    ("seed: 7", "seed: 7\nreach_m: .inf", "patrol.yaml: reach_m: "),
+    ("seed: 7", "seed: 7\nreach_m: .nan", "patrol.yaml: reach_m: "),
+    ("seed: 7", "seed: 7\nreach_m: 8\nbase: {x_m: .inf, y_m: 0}", "patrol.yaml: base.x_m: "),
+    ("seed: 7", "seed: 7\nbase: {x_m: 0, y_m: 0}", "patrol.yaml: base: without reach_m all hear each other"),
     ("model: detector, rate_hz: 1", "model: lost, rate_hz: 1", "patrol.yaml: streams[1].model: no model"),
 ])
 def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new: str, told: str) -> None:

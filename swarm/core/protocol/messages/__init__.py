@@ -9,6 +9,7 @@ from swarm.core.protocol.messages.lifecycle import (
     Drained,
     Gone,
     InjectedFaults,
+    InReach,
     Ready,
     Roster,
     Shutdown,
@@ -57,6 +58,7 @@ __all__ = [
     "Happened",
     "Heartbeat",
     "HeartbeatAck",
+    "InReach",
     "InjectedFaults",
     "Introduction",
     "Judged",
@@ -90,7 +92,7 @@ __all__ = [
 
 Body = (
     Credit | Chunk | TransferEnded | TransferRefused
-    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults
+    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults | InReach
     | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | Feedback | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Embodied | Sensed | Acted | Reported | Judged | Shared
@@ -104,7 +106,7 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, Feedback), (_AGENT,)),
     **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained, Kept), (_AGENT,)),
     KeptReceived: (_COLLECTOR,),
-    **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
+    **dict.fromkeys((Embodied, InReach, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
     **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),

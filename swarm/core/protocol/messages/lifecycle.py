@@ -1,4 +1,4 @@
-"""Messages between the launcher and the other processes: start, drain, end, and injected faults."""
+"""Messages by which a run is conducted: start, drain, end, injected faults, and radio reach."""
 
 from __future__ import annotations
 
@@ -67,3 +67,9 @@ class InjectedFaults(Message, frozen=True, kw_only=True):
     slow: Factor = 1.0               # factor on the run times of models
     clock_step_s: Finite = 0.0       # step of the wall clock
     seed: Count = 0
+
+
+class InReach(Message, frozen=True, kw_only=True):
+    """From now on the receiver hears these robots and planners by radio, and no others. The world says so."""
+
+    members: Annotated[list[ShortText], Meta(max_length=MOST_MEMBERS)] = []

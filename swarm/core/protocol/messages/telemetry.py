@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Count, Finite, LongText, Rate, Seconds, ShortText
+from swarm.core.protocol.bounds import Count, Finite, LongText, Rate, Seconds, Share, ShortText
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.spans import Frame, RequestId, Span
@@ -114,6 +114,7 @@ class WorldNews(Message, frozen=True, kw_only=True):
     loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers since the streams began, 99th percentile
     loop_late_ms_max: Seconds = 0.0
     slips: list[Slip] = []             # those that began or grew since the last report
+    out_of_reach: Share | None = None  # share of pairs of members, mean over time; None: the run has no radio reach
 
 
 class Scene(Message, frozen=True, kw_only=True):

@@ -1,0 +1,170 @@
+"""Convoy: robots drive out along a road in the order of the team, a chain back to the depot, and return.
+
+The last robot stays where the depot hears it, each other one a spacing farther out, the first one to the road's end.
+Finds go from robot to robot along the chain. Where it breaks, a robot carries its finds home.
+Source of the spacing: predecessor following with constant spacing (Swaroop and Hedrick, String stability of
+interconnected systems, IEEE TAC 41, 1996), here by the distances that teammates tell.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
+from agents.behaviours.road import notes
+from agents.behaviours.road.driver import Driver
+from agents.behaviours.road.notes import State
+from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Observation, Perceived, Pose
+
+ANCHOR_M = 4.2                       # from its start to the station of the last robot
+SPACING_M = 2.8                      # between two stations
+APART_M = 1.1                        # a robot does not follow another one more closely
+SHARE_NS = 500_000_000               # between two notes about itself
+FINDS_NS = 1_000_000_000             # between two notes with all finds
+LOST_NS = 25_000_000_000             # at its station it hears nobody farther out for so long: it carries its finds home
+HEARD_NS = 1_800_000_000             # a teammate's note counts this long
+REPORT_NS = 1_200_000_000            # for each robot nearer to the depot: that one reports first
+WAIT_NS = 6_000_000_000              # a robot waits for others this long, and then goes on without them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts since the start."""
+
+    notes_heard: int = 0
+    notes_ignored: int = 0           # malformed, or from a robot outside the team
+
+
+class Convoy:
+    """The policy of one robot; see `Behaviour`. Raises: BadInput."""
+
+    def __init__(self, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
+        self._driver = Driver("convoy", robot, seed, sensors)
+        self._place = team.index(robot) if robot in team else 0
+        self._team = {name: k for k, name in enumerate(team) if name != robot}
+        behind = self._behind = len(self._team) - self._place        # robots between it and the depot
+        self._station_m = math.inf if self._place == 0 and behind else ANCHOR_M + SPACING_M * behind
+        self._mates: dict[int, tuple[int, State]] = {}       # by place in the convoy: when heard, and the newest state
+        self._phase = "out"
+        self._sequence = 0
+        self._shared_ns = self._finds_ns = -FINDS_NS
+        self._moved_ns: int | None = None                    # when it last drove on
+        self._waits_ns: int | None = None                    # since when it waits for the robot behind
+        self._heard = self._ignored = 0
+
+    @property
+    def phase(self) -> str:
+        """What it does: out, station, back or home."""
+        return self._phase
+
+    def statistics(self) -> Statistics:
+        """An immutable snapshot of the counts."""
+        return Statistics(notes_heard=self._heard, notes_ignored=self._ignored)
+
+    def on(self, event: Event, now: int) -> list[Output]:
+        """See `Behaviour.on`."""
+        if isinstance(event, Observation):
+            return self._observe(event, now)
+        if isinstance(event, Perceived):
+            return _told(self._driver.perceive(event, now))
+        if isinstance(event, Verdict):
+            find = self._driver.judged(event)
+            return _told([find]) if find is not None else []
+        return self._hear(event, now)
+
+    def _observe(self, seen: Observation, now: int) -> list[Output]:
+        driver, pose = self._driver, seen.pose
+        scan = driver.see(seen, now)
+        if self._phase in ("out", "station"):
+            driver.way.add(pose)
+        waits = self._waits(now)
+        path = driver.way.out(pose, scan, now) if self._phase == "out" and not waits else []
+        self._decide(pose, now)
+        if self._phase == "back":
+            path = driver.way.home(pose)
+        drives = self._phase == "back" or (self._phase == "out" and not waits)
+        if drives or self._moved_ns is None:
+            self._moved_ns = now
+        return [driver.follow(seen, scan, path if drives else [], now),
+                *driver.reports(pose, now, REPORT_NS * self._behind), *self._share(pose, now)]
+
+    def _decide(self, pose: Pose, now: int) -> None:
+        """The next phase: on to the station or the road's end; back when the robots farther out come back."""
+        driver, front = self._driver, self._fresh(self._place - 1, now)
+        front_returns = front is not None and front.phase in ("back", "home")
+        if self._phase == "out" and front is None and driver.way.ends(now):
+            self._phase = "station" if self._place else "back"
+        if self._phase == "out" and (driver.way.driven_m >= self._station_m or front_returns):
+            self._phase = "station"
+        if self._phase == "station" and (
+                (front_returns and front is not None and _away(front, pose) < 2 * APART_M)
+                or (front is None and self._moved_ns is not None and now - self._moved_ns > LOST_NS)):
+            self._phase = "back"
+        elif self._phase == "back" and math.dist(driver.way.start, (pose.x_m, pose.y_m)) < 2 * APART_M / 3:
+            self._phase = "home"
+
+    def _waits(self, now: int) -> bool:
+        """Whether it stays for the sake of others: for the one in front, or one behind that would lose the chain."""
+        driven_m = self._driver.way.driven_m
+        front, behind = self._fresh(self._place - 1, now), self._fresh(self._place + 1, now)
+        if front is not None and front.phase == "out" and front.driven_m - driven_m < APART_M:
+            return True
+        if self._behind == 0 or driven_m - (behind.driven_m if behind else 0.0) <= SPACING_M or (
+                behind is not None and behind.phase != "out"):
+            self._waits_ns = None
+            return False
+        self._waits_ns = now if self._waits_ns is None else self._waits_ns
+        return now - self._waits_ns < WAIT_NS
+
+    def _fresh(self, place: int, now: int) -> State | None:
+        """The state of the robot at a place of the convoy, if it was heard lately."""
+        heard_ns, state = self._mates.get(place, (-HEARD_NS, None))
+        return state if now - heard_ns < HEARD_NS else None
+
+    def _share(self, pose: Pose, now: int) -> list[Output]:
+        """The periodic notes: where it is, and all that it knows."""
+        out: list[Output] = []
+        if now - self._shared_ns >= SHARE_NS:
+            self._shared_ns, self._sequence = now, self._sequence + 1
+            out.append(Note(notes.STATE_TOPIC, notes.encode_state(State(
+                sequence=self._sequence, phase=self._phase, driven_m=self._driver.way.driven_m, x_m=pose.x_m,
+                y_m=pose.y_m))))
+        if now - self._finds_ns >= FINDS_NS:
+            self._finds_ns = now
+            out += _told(self._driver.book.finds())
+        return out
+
+    def _hear(self, heard: Heard, now: int) -> list[Output]:
+        """Take in a teammate's note, and pass on what is new. A bad note is counted and dropped."""
+        self._heard += 1
+        try:
+            if heard.sender not in self._team:
+                raise ValueError("not of the team")
+            if heard.topic == notes.FINDS_TOPIC:
+                return _told([find for find in decode_finds(heard.data) if self._driver.take(find)])
+            if heard.topic != notes.STATE_TOPIC:
+                raise ValueError("not a topic of this behaviour")
+            state, place = notes.decode_state(heard.data), self._team[heard.sender]
+            known = self._mates.get(place)
+            if known is None or not 0 <= known[1].sequence - state.sequence < notes.RESTART:
+                self._mates[place] = now, state
+        except ValueError:
+            self._ignored += 1
+        return []
+
+
+def _away(state: State, pose: Pose) -> float:
+    return math.dist((state.x_m, state.y_m), (pose.x_m, pose.y_m))
+
+
+def _told(finds: list[Find]) -> list[Output]:
+    """A note to all with these finds."""
+    return [Note(notes.FINDS_TOPIC, encode_finds(finds))] if finds else []
+
+
+def convoy(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:
+    """The convoy behaviour of one robot. Raises: BadInput when it has no camera or no lidar."""
+    return Convoy(robot, team, seed, sensors)

@@ -1,0 +1,99 @@
+"""Convoy: robots drive out along a road and back, and report the things beside it to the depot where they started.
+
+A report counts when it is made within 3.5 m of the gate: a robot carries it there, or tells a teammate that is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.scenarios.convoy.road import DEPOT, Road, cell_of, road
+from swarm.core.protocol.scene import SHARE, Mission, Scene
+from swarm.core.protocol.world import Observation, Report
+from swarm.core.settings.process_files import RobotSpec
+
+HEADLINE = "delivered_auc"
+MEASURES = {
+    "delivered_auc": (SHARE, "mean share of the things whose right report had reached the depot, over the run"),
+    "delivered": ("", "things whose right report has reached the depot"),
+    "things": ("", "things beside the road"),
+    "road": (SHARE, "share of the road's cells in which a robot has been"),
+    "home": (SHARE, "share of the robots that are within the depot's reach"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+    "wrong_claims": ("", "reports at the depot of what is not there"),
+    "duplicate_claims": ("", "reports at the depot of what was reported before"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
+DEPOT_REACH_M = 3.5                  # from the gate: reports from farther away do not reach the depot
+CLAIM_M = 0.75                       # a report this close to a thing of its label is right
+
+
+def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Convoy:
+    """The road of a seed with this fleet in its depot. Raises ValueError for a fleet that the engine refuses."""
+    return Convoy(road(seed, len(fleet)), fleet, render=render)
+
+
+class Convoy(Engine):
+    """Robots on a road, and what has been reported at the depot."""
+
+    mark, done = "thing", "reported"
+
+    def __init__(self, place: Road, fleet: Sequence[RobotSpec], *, render: bool) -> None:
+        super().__init__(place, fleet, scenario="convoy", seed=place.seed, render=render)
+        self._delivered: dict[int, tuple[str, float]] = {}   # thing -> robot, time
+        self._cells, self._entered = frozenset(place.cells), set[tuple[int, int]]()
+        self._wrong = self._duplicate = 0
+
+    def observe(self, robot: str, *, frame: bool) -> Observation:
+        """The robot's sensor readings now; the cell where it is counts as driven."""
+        x, y, _ = self.motion.at[self.index(robot)].tolist()
+        self._entered |= {cell_of(x, y)} & self._cells
+        return super().observe(robot, frame=frame)
+
+    def judge(self, robot: str, report: Report) -> str:
+        """Judge a report by the nearest thing of its label within 0.75 m; things not yet reported come first.
+
+        Returns: far (the robot is out of the depot's reach: nothing counts), found, duplicate or wrong.
+        """
+        x, y, _ = self.motion.at[self.index(robot)].tolist()
+        if math.dist((x, y), DEPOT) > DEPOT_REACH_M:
+            return "far"
+        match report.values:
+            case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
+                near = sorted((k in self._delivered, math.dist((t.x_m, t.y_m), (x_m, y_m)), k)
+                              for k, t in enumerate(self.environment.targets) if t.label == label)
+            case _:
+                near = []                                    # a malformed report
+        near = [one for one in near if one[1] <= CLAIM_M]
+        if not near:
+            self._wrong += 1
+            return "wrong"
+        known, _, k = near[0]
+        if known:
+            self._duplicate += 1
+            return "duplicate"
+        self._delivered[k] = robot, self.time_s
+        return "found"
+
+    def mission(self) -> Mission:
+        """The progress of the mission."""
+        things = len(self.environment.targets)
+        delivered_s = sum(self.time_s - at_s for _, at_s in self._delivered.values())
+        home = sum(math.dist(place, DEPOT) <= DEPOT_REACH_M for place in self.places().tolist())
+        return mission_of(HEADLINE, MEASURES, {
+            "delivered_auc": delivered_s / (things * self.time_s) if self.time_s else 0.0,
+            "delivered": len(self._delivered), "things": things, "road": len(self._entered) / len(self._cells),
+            "home": home / len(self.names), "collisions": self.motion.contacts.episodes,
+            "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
+        })
+
+    def scene(self) -> Scene:
+        """The world as plain data."""
+        scene = super().scene()
+        for k, (robot, at_s) in self._delivered.items():
+            scene.marks[k] = replace(scene.marks[k], done_by=robot, done_at_s=at_s)
+        return scene

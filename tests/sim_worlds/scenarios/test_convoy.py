@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim_worlds.scenarios.convoy.road import CELL_M, Road, cell_of, road
+from sim_worlds.scenarios.convoy.scenario import MEASURES, Convoy, build
+from swarm.cli.main import main
+from swarm.core.protocol.world import Report
+from swarm.core.settings.process_files import RobotSpec
+from tests.patience import HANG_S
+
+
+def convoy(seed: int = 1, robots: int = 2) -> Convoy:
+    """A world whose first robot starts at the gate, or where a test puts it."""
+    return build([RobotSpec(name=f"rover_{k}", kind="rover", physics="kinematic") for k in range(robots)], seed,
+                 render=False)
+
+
+def put(world: Convoy, x_m: float, y_m: float) -> None:
+    world.motion.at[0, :2] = x_m, y_m
+
+
+def claim_of(world: Convoy, k: int, off_m: float = 0.0) -> Report:
+    thing = world.environment.targets[k]
+    return Report(kind="claim", values={"label": thing.label, "x_m": thing.x_m + off_m, "y_m": thing.y_m})
+
+
+def values(world: Convoy) -> dict[str, float]:
+    return {measure.name: measure.value for measure in world.mission().measures}
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_road_leads_from_the_gate_to_its_end_and_robots_can_pass(seed: int) -> None:
+    made = road(seed, 4)
+    assert made == road(seed, 4)
+    assert (made.cells[0], len(made.cells)) == ((0, 0), 4)
+    assert all(abs(ax - bx) + abs(ay - by) == 1 for (ax, ay), (bx, by) in itertools.pairwise(made.cells))
+    assert len({x for x, _ in made.cells}) > 1 < len({y for _, y in made.cells})             # a bend
+    for pose in made.spawns:
+        made.check_spawn(pose.x_m, pose.y_m)
+    for a, b in itertools.combinations(made.targets, 2):
+        assert math.dist((a.x_m, a.y_m), (b.x_m, b.y_m)) >= 2.0
+    assert {thing.label for thing in made.targets} == {"casualty", "beacon", "hazard"}
+    for (ax, ay), (bx, by) in itertools.pairwise(made.cells):                                # the middle line is free
+        for share in (0.0, 0.25, 0.5, 0.75):
+            x, y = CELL_M * (ax + 0.5 + share * (bx - ax)), CELL_M * (ay + share * (by - ay))
+            assert min(float(solid.distance_m(x, y)) for solid in made.solids()) > 0.35
+
+
+def test_seeds_differ_and_the_road_grows_with_the_fleet() -> None:
+    assert len({road(seed, 4).cells for seed in range(20)}) > 4
+    assert [len(road(1, robots).cells) for robots in (1, 4, 5, 12)] == [4, 4, 5, 12]
+    wide: Road = road(1, 40)
+    for pose in wide.spawns:
+        wide.check_spawn(pose.x_m, pose.y_m)
+
+
+def test_cells_are_three_metres_from_the_gate_on() -> None:
+    assert [cell_of(x, y) for x, y in ((0.1, 1.4), (2.9, -1.4), (3.1, 1.6), (-0.1, 0.0))] == [
+        (0, 0), (0, 0), (1, 1), (-1, 0)]
+
+
+def test_a_report_counts_only_near_the_depot_and_once() -> None:
+    world = convoy()
+    put(world, 3.6, 0.0)
+    assert world.judge("rover_0", claim_of(world, 7)) == "far"
+    put(world, 3.4, 0.0)
+    assert world.judge("rover_0", claim_of(world, 7, 0.7)) == "found"
+    assert world.judge("rover_0", claim_of(world, 7)) == "duplicate"
+    assert world.judge("rover_0", claim_of(world, 6, 0.8)) == "wrong"
+    for malformed in ({}, {"label": 7.0, "x_m": 1.0, "y_m": 1.0}, {"label": "beacon"}):
+        assert world.judge("rover_0", Report(kind="claim", values=malformed)) == "wrong"     # type: ignore[arg-type]
+    after = values(world)
+    assert (after["delivered"], after["duplicate_claims"], after["wrong_claims"]) == (1, 1, 4)
+    with pytest.raises(ValueError, match="no robot 'ghost'"):
+        world.judge("ghost", claim_of(world, 0))
+    marks = world.scene().marks
+    assert [mark.done_by for mark in marks] == [None] * 7 + ["rover_0"]
+
+
+def test_the_headline_is_the_area_under_the_delivered_over_time() -> None:
+    """Of 8 things one is reported after 1 s of 4 and one after 3 s: (3 + 1) / (8 x 4)."""
+    world = convoy()
+    assert values(world)["delivered_auc"] == 0.0
+    for at_s, k in ((1.0, 0), (3.0, 1), (4.0, None)):
+        while world.time_s < at_s - 1e-9:
+            world.step()
+        if k is not None:
+            assert world.judge("rover_0", claim_of(world, k)) == "found"
+    assert values(world)["delivered_auc"] == pytest.approx(4 / 32)
+    assert list(values(world)) == list(MEASURES)
+
+
+def test_the_road_is_driven_cell_by_cell() -> None:
+    world = convoy()
+    world.observe("rover_0", frame=False)
+    assert (values(world)["road"], values(world)["home"]) == (0.0, 1.0)
+    put(world, 4.5, 0.0)
+    world.observe("rover_0", frame=False)
+    assert (values(world)["road"], values(world)["home"]) == (0.25, 0.5)
+
+
+FLIGHT = """
+import json, sys
+sys.modules["pybullet"] = None
+from pathlib import Path
+from swarm.launcher.load import load_launch
+from swarm.run.settings.resolve import Options
+from swarm.virtual.launch import VirtualLaunch
+
+resolved = load_launch(Options(launch="convoy", clock="virtual", duration_s=10.0, ray="none", assignments=[
+    f"fleet.{k}.physics=kinematic" for k in range(3)]))
+outcome = VirtualLaunch(resolved, Path(sys.argv[1]), command=["test"], report=False).run()
+print(json.dumps([outcome.error, outcome.summary["requests"]["lost"], outcome.summary["mission"]]))
+"""
+
+
+def test_ten_seconds_fly_without_pybullet(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FLIGHT, str(tmp_path / "out")], capture_output=True, text=True,
+                          timeout=HANG_S, check=True)
+    error, lost, mission = json.loads(done.stdout.splitlines()[-1])
+    assert (error, lost) == ("", 0)
+    assert mission["delivered"] >= 1
+    assert mission["road"] >= 0.5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 7])
+def test_the_launch_file_holds_what_it_accepts_with_rigid_bodies(seed: int, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["launch", "convoy", "--clock", "virtual", "--seed", str(seed), "--require-accepted", "--ray", "none",
+                 "--out", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["mission"]["road"] == 1.0
