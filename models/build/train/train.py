@@ -33,7 +33,7 @@ class Schedule(NamedTuple):
     rate: float                      # highest learning rate
 
 
-SCHEDULE = {"detector": Schedule(32, 9, 3e-3), "segmenter": Schedule(16, 3, 2e-3)}
+SCHEDULE = {"detector": Schedule(32, 9, 3e-3), "segmenter": Schedule(16, 7, 2e-3)}
 
 
 def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
