@@ -60,7 +60,7 @@ def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.Capt
     rows = listed(capsys)
     assert all(list(row) == KEYS for row in rows)
     assert [(row["name"], row["variant"]) for row in rows if row["chosen_here"]] == [
-        ("detector", "int8"), ("segmenter", "student_int8")]
+        ("detector", "int8"), ("segmenter", "int8")]
     card = store.load_card("detector")
     assert rows[0] == {
         "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",

@@ -32,6 +32,7 @@ def truth(scene: Scene) -> dict[str, Any]:
     rules = [(key, rule, value) for key, (rule, value) in _rules(scene, frames).items()]
     return {
         "scenario": of.scenario, "seed": of.seed, "clock": "real", "network": "loopback", "policy": of.policy,
+        "behaviour": of.behaviour, "perception": of.perception,
         "robots": 6, "duration_s": of.duration_s, "ran_s": of.duration_s,
         "first_result_s": min((ended_ms(scene, f) / 1e3 + (START_NS - COMMANDED_NS) / MS / 1e3 for f in results),
                               default=None),
@@ -50,7 +51,8 @@ def truth(scene: Scene) -> dict[str, Any]:
            for name in LARGEST},
         "loops": _loops(scene),
         "world": {name: getattr(scene.world, name) if scene.world else 0
-                  for name in ("steps", "real_time_factor", "lag_ms_p99")},
+                  for name in ("steps", "real_time_factor", "lag_ms_p99")} | {
+                      "out_of_reach": scene.world.out_of_reach if scene.world else None},
         "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
         "host_overloaded": bool(overloaded), "overloaded_by": overloaded, "interrupted": False,

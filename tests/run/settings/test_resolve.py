@@ -42,7 +42,6 @@ BAD_SETS = [
     ("fleet=[]", "fleet: no fleet"),
     ("fleet.0.spawn=[[0, 0]]", "fleet[0].spawn: 1 places for 2 robots"),
     ("fleet.0.spawn=[[0, 0], [99, 0]]", "fleet[0].spawn"),
-    ("fleet.0.count=900", "fleet: "),
     ("streams.0.rate_hz=0", "streams[0].rate_hz: 0 is too small; at least 0.001"),
     ("streams.0.rate_hz=-5", "streams[0].rate_hz: -5 is too small"),
     ("streams.0.rate_hz=.nan", "streams[0].rate_hz: nan is not a number; at least 0.001"),

@@ -152,8 +152,8 @@ FAULTS = [
 
     # --- run and telemetry ---
     Planted("agent_lost is not told after a kill", "a request ends exactly once", [Change(
-        "swarm/run/director.py", "        self._order(ev.ProcessLost(name, boot, how, killed))\n",
-        "        if not killed:\n            self._order(ev.ProcessLost(name, boot, how, killed))\n",
+        "swarm/run/director.py", "            self._order(ev.ProcessLost(name, boot, how, killed))\n",
+        "            if not killed:\n                self._order(ev.ProcessLost(name, boot, how, killed))\n",
     )]),
     Planted("a fault is never cleared", "all views agree", [Change(
         "swarm/run/faults.py",
