@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
     from swarm.run.settings.resolve import Resolved
@@ -45,6 +46,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     turn.add_argument("--beside", action="store_true",
                       help="in real time: run beside an experiment, by force; the figures of neither count then")
     p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
+    p.add_argument("--require-accepted", action="store_true", help="exit with 1 if a rule of `accept` fails")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
 
@@ -67,6 +69,8 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None, boards=given.boards,
     ))
+    if given.require_accepted and not resolved.launch.accept:
+        raise BadInput("--require-accepted", "the launch file has no `accept`", "a launch file with rules")
     if resolved.launch.clock == "virtual":
         from swarm.virtual.perception import check_models
 
@@ -82,6 +86,11 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, outcome.report))
     if outcome.error:
         print(f"swarm: {outcome.error}", file=sys.stderr)
+    if given.require_accepted and outcome.exit_code == 0 and outcome.summary is not None:
+        failed = [f"{rule['key']} {rule['rule']}" for rule in outcome.summary["accept"] if not rule["holds"]]
+        if failed:
+            print(f"swarm: the run is not accepted: {', '.join(failed)}", file=sys.stderr)
+            return 1
     return outcome.exit_code
 
 
