@@ -17,6 +17,7 @@ from agents.behaviours.search.driving.steering import Steering
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
+from agents.behaviours.search.occupancy_map import cells_of
 from agents.behaviours.search.targets import Targets, claimed
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Detections, Observation, Perceived, Pose, Report
@@ -32,6 +33,7 @@ class Driver:
         view = CameraView(required(behaviour, "camera", sensors.camera))
         beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
         self.way, self.book = Way(beams), Book()
+        self.cells = cells_of(sensors.area_m)        # of a side of the area, by which notes tell places
         self._range_m = beams.range_m
         self._targets = Targets(Locator(view, beams))
         self._steering = Steering(robot, seed, beams)
@@ -56,10 +58,13 @@ class Driver:
             self._targets.mask(outcome, seen.pose, self._scan_at(taken))
         return [find for find in self._targets.claims(now) if self.take(find)]
 
-    def take(self, find: Find) -> bool:
-        """Write a find into the book; its place is not looked at again. Returns whether it says something new."""
-        new = self.book.add(find)
-        if find.kind != "wrong":
+    def take(self, find: Find, *, told: bool = False) -> bool:
+        """Write a find into the book; its place is not looked at again. Returns whether it says something new.
+
+        told: by a teammate.
+        """
+        new = self.book.add(find, told=told)
+        if find.kind != "wrong" and (new or self.book.knows(find)):
             self._targets.add(Find(kind="found", label=find.label, x_m=find.x_m, y_m=find.y_m))
         return new
 

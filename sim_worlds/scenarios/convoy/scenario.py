@@ -33,7 +33,10 @@ CLAIM_M = 0.75                       # a report this close to a thing of its lab
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Convoy:
-    """The road of a seed with this fleet in its depot. Raises ValueError for a fleet that the engine refuses."""
+    """The road of a seed with this fleet in its depot.
+
+    Raises ValueError for a fleet that the engine refuses, or too large a one.
+    """
     return Convoy(road(seed, len(fleet)), fleet, render=render)
 
 

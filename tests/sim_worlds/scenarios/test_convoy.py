@@ -57,6 +57,8 @@ def test_a_road_leads_from_the_gate_to_its_end_and_robots_can_pass(seed: int) ->
 def test_seeds_differ_and_the_road_grows_with_the_fleet() -> None:
     assert len({road(seed, 4).cells for seed in range(20)}) > 4
     assert [len(road(1, robots).cells) for robots in (1, 4, 5, 12)] == [4, 4, 5, 12]
+    with pytest.raises(ValueError, match="101 robots, but the road has room for 100"):
+        road(1, 101)
     wide: Road = road(1, 40)
     for pose in wide.spawns:
         wide.check_spawn(pose.x_m, pose.y_m)
