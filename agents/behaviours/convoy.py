@@ -15,7 +15,7 @@ from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
 from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State
-from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds
+from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds, is_older
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
@@ -150,7 +150,7 @@ class Convoy:
                 raise ValueError("not a topic of this behaviour")
             state, place = notes.decode_state(heard.data), self._team[heard.sender]
             known = self._mates.get(place)
-            if known is None or not 0 <= known[1].sequence - state.sequence < notes.RESTART:
+            if known is None or not is_older(state.sequence, known[1].sequence):
                 self._mates[place] = now, state
         except ValueError:
             self._ignored += 1

@@ -16,7 +16,7 @@ from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STUCK_NS, Way
 from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
 from agents.behaviours.search.occupancy_map import cells_of
-from swarm.core.protocol.world import Act, Observation, Pose, Report
+from swarm.core.protocol.world import Drive, Observation, Pose, Report
 from tests.agents.behaviours.toy import BEAMS, SENSORS, Segment, observation, scan
 
 L_ROAD: list[Segment] = [(-3, -1.5, 6, -1.5), (6, -1.5, 6, 6), (6, 6, 3, 6), (3, 6, 3, 1.5), (3, 1.5, -3, 1.5),
@@ -164,8 +164,8 @@ def told(robot: Convoy, sender: str, sequence: int, now: int, *, phase: str = "o
     robot.on(Heard(sender, notes.STATE_TOPIC, encode_state(state)), now)
 
 
-def act(robot: Convoy, pose: Pose, now: int) -> Act:
-    (command,) = (o for o in robot.on(observation(pose, L_ROAD, sequence=1), now) if isinstance(o, Act))
+def act(robot: Convoy, pose: Pose, now: int) -> Drive:
+    (command,) = (o for o in robot.on(observation(pose, L_ROAD, sequence=1), now) if isinstance(o, Drive))
     return command
 
 
@@ -237,4 +237,4 @@ def test_it_takes_observations_whose_scan_is_spoilt() -> None:
     seen: Observation = observation(Pose(0.0, 0.0, 0.0), L_ROAD, sequence=1)
     seen.scan[3], seen.scan[4] = math.nan, math.inf
     for behaviour in (Convoy("a", TEAM, 7, SENSORS),):
-        assert sum(isinstance(o, Act) for o in behaviour.on(seen, 0)) == 1
+        assert sum(isinstance(o, Drive) for o in behaviour.on(seen, 0)) == 1
