@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from sim_worlds.scenarios.warehouse.standstill import Standstill
 from swarm.cli.main import main
 from swarm.core.protocol.world import Drive, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
-from tests.patience import HANG_S
 from tests.sim_worlds.scenarios.closed_loop import fly
 
 
@@ -225,13 +222,6 @@ def test_a_robot_finds_a_good_lifts_it_and_delivers_it(behaviour: str) -> None:
     fly(w, behaviour, 40.0, until=lambda: measure(w, "delivered") > 0)
     assert measure(w, "delivered") == 1
     assert measure(w, "collisions") == 0
-
-
-def test_ten_seconds_fly_without_pybullet() -> None:
-    code = ("import sys; sys.modules['pybullet'] = None\n"
-            "from tests.sim_worlds.scenarios.test_warehouse import fly, world\n"
-            "w = world(robots=2); fly(w, 'warehouse', 10.0); assert w.mission().measures[2].value == 2.0")
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
 
 
 @pytest.mark.long
