@@ -13,6 +13,7 @@ AGAIN_NS = 1_000_000_000             # a report without a verdict, or that was o
 NEAR_DEPOT_M = 6.0                   # farther from its start a robot does not try
 MOST_TOLD = 240                      # finds; more of teammates are not taken: a road of 100 robots has up to 200 things
 MOST = 320                           # with the own ones
+MOST_REPORTS = 20                    # at a time: the world has others to judge
 
 
 class Book:
@@ -63,7 +64,7 @@ class Book:
         if math.dist(here, start) > NEAR_DEPOT_M:
             return []
         due = [k for k, find in enumerate(self._finds)
-               if find.kind == "confirmed" and now - self._tried_ns[k] >= AGAIN_NS]
+               if find.kind == "confirmed" and now - self._tried_ns[k] >= AGAIN_NS][:MOST_REPORTS]
         self._tried_ns |= dict.fromkeys(due, now)
         return [claim(self._finds[k]) for k in due]
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from agents.behaviours import Heard, Note, Verdict
 from agents.behaviours.convoy import ANCHOR_M, SPACING_M, Convoy
 from agents.behaviours.road import notes
-from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_TOLD, Book
+from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
 from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STUCK_NS, Way
@@ -110,6 +110,14 @@ def test_reports_are_made_near_the_depot_alone_and_again_until_there_is_a_verdic
     assert len(book.reports((2.0, 0.0), (0.0, 0.0), 1 + AGAIN_NS)) == 1
     book.add(Find(kind="found", label="beacon", x_m=1.0, y_m=0.0))
     assert book.reports((2.0, 0.0), (0.0, 0.0), 9 * AGAIN_NS) == []
+
+
+def test_of_many_finds_some_are_reported_at_a_time() -> None:
+    book = Book()
+    for k in range(MOST_REPORTS + 3):
+        book.add(beacon_at(2.0 * k))
+    counts = [len(book.reports((2.0, 0.0), (0.0, 0.0), now)) for now in (1, 2, 3, 1 + AGAIN_NS)]
+    assert counts == [MOST_REPORTS, 3, 0, MOST_REPORTS]
 
 
 def test_robots_farther_out_report_later() -> None:
