@@ -15,7 +15,7 @@ from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
 from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State
-from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
+from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds, is_older
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
@@ -69,10 +69,10 @@ class Convoy:
         if isinstance(event, Observation):
             return self._observe(event, now)
         if isinstance(event, Perceived):
-            return _told(self._driver.perceive(event, now))
+            return self._tell(self._driver.perceive(event, now))
         if isinstance(event, Verdict):
             find = self._driver.judged(event)
-            return _told([find]) if find is not None else []
+            return self._tell([find]) if find is not None else []
         return self._hear(event, now)
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
@@ -125,7 +125,7 @@ class Convoy:
         return state if now - heard_ns < HEARD_NS else None
 
     def _share(self, pose: Pose, now: int) -> list[Output]:
-        """The periodic notes: where it is, and all that it knows."""
+        """The periodic notes: where it is, and what it knows."""
         out: list[Output] = []
         if now - self._shared_ns >= SHARE_NS:
             self._shared_ns, self._sequence = now, self._sequence + 1
@@ -134,7 +134,7 @@ class Convoy:
                 y_m=pose.y_m))))
         if now - self._finds_ns >= FINDS_NS:
             self._finds_ns = now
-            out += _told(self._driver.book.finds())
+            out += self._tell(self._driver.book.in_turn(FINDS_PER_NOTE))
         return out
 
     def _hear(self, heard: Heard, now: int) -> list[Output]:
@@ -144,25 +144,26 @@ class Convoy:
             if heard.sender not in self._team:
                 raise ValueError("not of the team")
             if heard.topic == notes.FINDS_TOPIC:
-                return _told([find for find in decode_finds(heard.data) if self._driver.take(find)])
+                finds = decode_finds(heard.data, self._driver.cells)
+                return self._tell([find for find in finds if self._driver.take(find, told=True)])
             if heard.topic != notes.STATE_TOPIC:
                 raise ValueError("not a topic of this behaviour")
             state, place = notes.decode_state(heard.data), self._team[heard.sender]
             known = self._mates.get(place)
-            if known is None or not 0 <= known[1].sequence - state.sequence < notes.RESTART:
+            if known is None or not is_older(state.sequence, known[1].sequence):
                 self._mates[place] = now, state
         except ValueError:
             self._ignored += 1
         return []
 
+    def _tell(self, finds: list[Find]) -> list[Output]:
+        """Notes to all with these finds."""
+        return [Note(notes.FINDS_TOPIC, encode_finds(finds[k:k + FINDS_PER_NOTE], self._driver.cells))
+                for k in range(0, len(finds), FINDS_PER_NOTE)]
+
 
 def _away(state: State, pose: Pose) -> float:
     return math.dist((state.x_m, state.y_m), (pose.x_m, pose.y_m))
-
-
-def _told(finds: list[Find]) -> list[Output]:
-    """A note to all with these finds."""
-    return [Note(notes.FINDS_TOPIC, encode_finds(finds))] if finds else []
 
 
 def convoy(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:

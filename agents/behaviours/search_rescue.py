@@ -20,7 +20,6 @@ from swarm.core.protocol.world import Pose
 SHARE_NS = 1_000_000_000
 FINDS_NS = 2_000_000_000
 MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
-RESTART = 16                         # a sequence this far back means that the sender has restarted
 
 
 class SearchRescue(Searcher):
@@ -45,7 +44,7 @@ class SearchRescue(Searcher):
         return {name: mate for name, mate in sorted(self._mates.items()) if now - mate.heard_at < MATE_NS}
 
     def _mates_expected(self, now: int) -> list[tuple[float, float]]:
-        return [expected(mate, now) for mate in self._mates_alive(now).values()]
+        return [expected(mate.pose, mate.heard_at, now) for mate in self._mates_alive(now).values()]
 
     def _share(self, pose: Pose, now: int) -> list[Output]:
         """The periodic notes: the map about once a second, the world's verdicts on own claims every two seconds."""
@@ -90,7 +89,7 @@ class SearchRescue(Searcher):
         """Take in the map of every note, but the pose and the goal of the newest note only."""
         self._map.merge(news.ids, news.states)
         known = self._mates.get(sender)
-        if known is not None and 0 <= known.sequence - news.sequence < RESTART:
+        if known is not None and gossip.is_older(news.sequence, known.sequence):
             return
         self._mates[sender] = Mate(sequence=news.sequence, heard_at=now, pose=news.pose, goal=news.goal,
                                    confirming=news.confirming)

@@ -18,12 +18,12 @@ from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
 from agents.behaviours.picking.picker import PICK_FROM, Picker
 from agents.behaviours.search.driving.steering import Recovery
+from agents.behaviours.search.gossip import is_older
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Pose
 
 SHARE_NS = 400_000_000
 MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
-RESTART = 16                         # a sequence this far back means that the sender has restarted
 SPEED_MPS = 0.35                     # of a drive, with its turns
 IN_VAIN_S = 40.0                     # what it costs to have gone to a bay in vain
 TAKEN_S = 100.0                      # and to go to a bay that a teammate goes to, or that was just useless
@@ -154,7 +154,7 @@ class Warehouse(Picker):
         for look in news.looks:
             self._beliefs.hear(heard.sender, look.bay, look.evidence, now / 1e9 - look.age_s)
         known = self._mates.get(heard.sender)
-        if known is not None and 0 <= known.sequence - news.sequence < RESTART:
+        if known is not None and is_older(news.sequence, known.sequence):
             return
         if news.picked is not None:
             bay, age_s = news.picked

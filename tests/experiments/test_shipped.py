@@ -7,9 +7,12 @@ import pytest
 from swarm.experiments.experiment import Experiment
 from swarm.launcher import find
 
+GRIDS = ("worlds", "warehouse", "formation", "convoy")
+"""The grid of each scenario: its behaviour beside the baseline, perception and physics."""
+
 
 @pytest.mark.parametrize(("name", "axes"), [
-    ("perception", ["perception"]), ("worlds", ["behaviour", "perception", "fleet.*.physics"])])
+    ("perception", ["perception"]), *((name, ["behaviour", "perception", "fleet.*.physics"]) for name in GRIDS)])
 def test_the_experiments_on_worlds_can_fly_and_have_seeds_enough(name: str, axes: list[str]) -> None:
     made = Experiment(find.experiment_file(name))
     made.check(lambda text: None)
@@ -19,8 +22,12 @@ def test_the_experiments_on_worlds_can_fly_and_have_seeds_enough(name: str, axes
     assert made.too_few_seeds() == ""
 
 
-def test_each_arm_of_worlds_is_what_it_is_called() -> None:
-    made = Experiment(find.experiment_file("worlds"))
+@pytest.mark.parametrize("name", GRIDS)
+def test_each_arm_of_a_grid_is_what_it_is_called(name: str) -> None:
+    made = Experiment(find.experiment_file(name))
+    launch = made.launches.resolved(made.combinations[0]).launch
+    assert (launch.scenario, made.file.compare.to) == (
+        ("search_rescue", "search_baseline") if name == "worlds" else (name, f"{name}_baseline"))
     for one in made.combinations:
         resolved = made.launches.resolved(one)
         physics = {fleet.physics for fleet in resolved.launch.fleet}

@@ -1,8 +1,7 @@
-"""The flock of launch/formation.yaml flies, with forces and without, and as its file promises."""
+"""The flock of launch/formation.yaml flies with forces, and as its file promises."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import msgspec
@@ -12,8 +11,6 @@ from swarm.launcher.load import load_launch
 from swarm.run.settings.resolve import Options, Resolved
 from swarm.telemetry.summary_types import Summary
 from swarm.virtual.launch import VirtualLaunch
-
-KINEMATIC = ["fleet.0.physics=kinematic", "fleet.1.physics=kinematic"]
 
 
 def launch(*assignments: str, seconds: float | None = None, policy: str | None = "local") -> Resolved:
@@ -27,13 +24,6 @@ def flown(resolved: Resolved, out: Path) -> Summary:
     outcome = flight.run()
     assert outcome.error == ""
     return msgspec.json.decode((out / "summary.json").read_bytes(), type=Summary)
-
-
-def test_ten_seconds_without_forces_need_no_pybullet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pybullet", None)
-    summary = flown(launch(*KINEMATIC, seconds=10.0), tmp_path / "out")
-    assert summary.requests.lost == 0
-    assert float(summary.mission["way"]) > 0.5
 
 
 @pytest.mark.long

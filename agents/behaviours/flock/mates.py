@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from agents.behaviours.flock.known_course import SAME_HAZARD_M, Point
 from agents.behaviours.flock.notes import State
+from agents.behaviours.search.gossip import is_older
+from agents.behaviours.search.team import expected
 
 ALIVE_NS = 2_500_000_000             # a note counts so long
-RESTART = 16                         # a sequence so far back means that the sender has restarted
-CRUISE_MPS = 0.3                     # at which a teammate is expected to have moved on since its note
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Mates:
         if sender not in self._team:
             raise ValueError("not of the team")
         known = self._mates.get(sender)
-        if known is None or not 0 <= known.state.sequence - state.sequence < RESTART:
+        if known is None or not is_older(state.sequence, known.state.sequence):
             self._mates[sender] = Mate(state, now)
 
     def alive(self, now: int) -> list[Mate]:
@@ -43,7 +43,7 @@ class Mates:
 
     def places(self, now: int) -> list[Point]:
         """Where those that are alive are by now, at most a second's drive from where they said."""
-        return [_expected(mate, now) for mate in self.alive(now)]
+        return [expected(mate.state.pose, mate.heard_at, now) for mate in self.alive(now)]
 
     def hazards(self, own: list[Point]) -> list[Point]:
         """The own hazards, and those of all teammates that lie elsewhere, of the silent ones, too."""
@@ -52,9 +52,3 @@ class Mates:
             known += [place for place in mate.state.hazards
                       if all(math.dist(place, other) > SAME_HAZARD_M for other in known)]
         return known
-
-
-def _expected(mate: Mate, now: int) -> Point:
-    ahead_m = CRUISE_MPS * min((now - mate.heard_at) / 1e9, 1.0)
-    pose = mate.state.pose
-    return pose.x_m + ahead_m * math.cos(pose.heading_rad), pose.y_m + ahead_m * math.sin(pose.heading_rad)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from agents.behaviours.search import frontier
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
 from agents.behaviours.search.driving.steering import Steering
-from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.lidar_beams import LidarBeams, Scans
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import OccupancyMap
 from agents.behaviours.search.targets import Targets
@@ -26,8 +25,6 @@ HAZARD = "hazard"
 HITS = 2                             # detections that make a hazard
 ROOM_M = 0.25                        # beyond a keep-out
 PLAN_NS = 500_000_000
-SCANS_KEPT = 16
-SCAN_MATCH_NS = 250_000_000
 
 
 class Navigator:
@@ -38,10 +35,9 @@ class Navigator:
 
     def __init__(self, behaviour: str, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
         view = CameraView(required(behaviour, "camera", sensors.camera))
-        self._beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
-        self._map, self._targets = OccupancyMap(view, self._beams), Targets(Locator(view, self._beams))
-        self._steering = Steering(robot, seed, self._beams)
-        self._scans: deque[tuple[int, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
+        beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
+        self._map, self._targets = OccupancyMap(view, beams), Targets(Locator(view, beams))
+        self._steering, self._scans = Steering(robot, seed, beams), Scans(beams)
         members = sorted({*team, robot})
         rank = members.index(robot) - (len(members) - 1) / 2
         self._place_m = 2 * (known_course.HALF_WIDTH_M - 1.0) * rank / len(members)    # across the field, at its ends
@@ -73,10 +69,7 @@ class Navigator:
 
     def sense(self, seen: Observation, now: int, mates: list[Point]) -> NDArray[np.float32]:
         """Take in a scan, whose hits at teammates are no obstacles. Returns the scan, without what is not finite."""
-        scan = np.asarray(seen.scan, np.float32)
-        if not np.isfinite(scan).all():
-            scan = np.nan_to_num(scan, nan=0.0, posinf=self._beams.range_m)
-        self._scans.append((now - int(seen.age_s * 1e9), scan))
+        scan = self._scans.keep(seen, now)
         self._map.scan(seen.pose, scan, mates)
         return scan
 
@@ -84,9 +77,7 @@ class Navigator:
         """Take in the boxes of a frame."""
         found = of_search(seen)
         if isinstance(found, Detections):
-            taken = now - int(seen.age_s * 1e9)
-            at, scan = min(self._scans, key=lambda one: abs(one[0] - taken), default=(0, None))
-            self._targets.detections(found, seen.pose, scan if abs(at - taken) <= SCAN_MATCH_NS else None)
+            self._targets.detections(found, seen.pose, self._scans.at(now - int(seen.age_s * 1e9)))
 
     def drive(self, seen: Observation, scan_m: NDArray[np.float32], hazards: list[Point], now: int) -> Drive:
         """The command on the way to the end, round these hazards."""

@@ -91,9 +91,7 @@ class Picker:
     # The stages of an errand.
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
-        scan = np.asarray(seen.scan, np.float32)
-        if not np.isfinite(scan).all():
-            scan = np.nan_to_num(scan, nan=0.0, posinf=self._beams.range_m)
+        scan = self._beams.ranges_m(seen)
         at, out = (seen.pose.x_m, seen.pose.y_m), list[Output]()
         path, face = NOWHERE, None
         if self.plan is None:

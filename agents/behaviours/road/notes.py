@@ -12,7 +12,6 @@ VERSION = 1
 PHASES = ("out", "station", "back", "home")
 _STATE = struct.Struct("<BBIfff")    # version, phase, sequence, driven, x, y
 MOST_M = 1e5
-RESTART = 16                         # a sequence this far back means that the sender has restarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def of_search(seen: Perceived) -> Detections | Mask | None:
     """
     match seen.outcome:
         case Detections() as found:
-            return found if not seen.labels else _targets(found, seen.labels)
+            return _targets(found, seen.labels or TARGET_CLASSES)
         case Mask() as mask if tuple(seen.labels or MASK_CLASSES) == MASK_CLASSES:
             return mask
         case _:

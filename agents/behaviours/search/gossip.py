@@ -21,6 +21,7 @@ BLOCK_BYTES = 16                     # 64 cells of two bits
 BLOCKS_PER_NOTE = 48                 # 48 * 17 + 18 = 834 bytes
 REFRESH = 8                          # blocks sent again in each note, in turn, to make up for lost notes
 FINDS_PER_NOTE = 40
+RESTART = 16                         # a sequence this far back means that the sender has restarted
 FIND_KINDS = ("confirmed", "found", "wrong")
 
 _MAP = struct.Struct("<BIhhhhhBBB")  # version, sequence, x, y, heading, goal x, goal y, confirming, blocks, 0
@@ -50,6 +51,11 @@ class Find:
     label: str
     x_m: float
     y_m: float
+
+
+def is_older(sequence: int, newest: int) -> bool:
+    """Whether a note of this sequence is no newer than the newest one of its sender."""
+    return 0 <= newest - sequence < RESTART
 
 
 def blocks_of(cells: int) -> int:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.protocol.sensors import Lidar
+from swarm.core.protocol.world import Observation
 
 NO_HIT_M = 0.05                      # a measured range is a hit if it is shorter than the lidar's by more than this
+SCANS_KEPT = 16
+SCAN_MATCH_NS = 250_000_000          # between a frame and the scan that belongs to it, at most
 _CLOSE_M = 1.2                       # closer cells are always taken: their bearing depends on where the robot stands
 
 
@@ -34,6 +38,30 @@ class LidarBeams:
     def nearest(self, turn_rad: float) -> int:
         """Index of the beam that points closest to a direction."""
         return round(self.position(turn_rad)) % self.count
+
+    def ranges_m(self, seen: Observation) -> NDArray[np.float32]:
+        """The scan of an observation, [beams], metres. Ranges that are not finite show nothing, or are 0."""
+        scan = np.asarray(seen.scan, np.float32)
+        return scan if np.isfinite(scan).all() else np.nan_to_num(scan, nan=0.0, posinf=self.range_m, neginf=0.0)
+
+
+class Scans:
+    """The last scans of one robot, to find the one that belongs to a frame."""
+
+    def __init__(self, beams: LidarBeams) -> None:
+        self._beams = beams
+        self._kept: deque[tuple[int, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
+
+    def keep(self, seen: Observation, now: int) -> NDArray[np.float32]:
+        """Take in an observation. Returns its ranges, [beams], metres."""
+        scan = self._beams.ranges_m(seen)
+        self._kept.append((now - int(seen.age_s * 1e9), scan))
+        return scan
+
+    def at(self, taken: int) -> NDArray[np.float32] | None:
+        """The scan nearest to a time (ns), if there is one close enough."""
+        at, scan = min(self._kept, key=lambda one: abs(one[0] - taken), default=(0, None))
+        return scan if abs(at - taken) <= SCAN_MATCH_NS else None
 
 
 class ScanWindow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from agents.behaviours.search.classes import of_search
 from agents.behaviours.search.driving.steering import Steering
 from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import Find
-from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.lidar_beams import LidarBeams, Scans
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import OccupancyMap, cells_of
 from agents.behaviours.search.targets import Targets, claim
@@ -25,8 +24,6 @@ from swarm.core.protocol.world import Detections, Observation, Perceived, Pose
 
 PLAN_NS = 700_000_000                # between plans on the way to a goal
 PLAN_MIN_NS = 300_000_000            # between other plans
-SCANS_KEPT = 16
-SCAN_MATCH_NS = 250_000_000
 MASK_MARK_NS = 4_000_000_000
 BUMP_MARK_NS = 25_000_000_000
 
@@ -60,7 +57,7 @@ class Searcher(ABC):
         self._cells = cells_of(sensors.area_m)
         self._map, self._targets = OccupancyMap(view, self._beams, self._cells), Targets(self._locator)
         self._steering, self._goals = Steering(robot, seed, self._beams), goals
-        self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
+        self._scans = Scans(self._beams)
         self._goal: Goal | None = None
         self._planned_at = -PLAN_NS
         self._count = dict.fromkeys(Statistics.__dataclass_fields__, 0)
@@ -112,10 +109,7 @@ class Searcher(ABC):
     def _observe(self, seen: Observation, now: int) -> list[Output]:
         """Update the map, plan when it is time, steer, claim, and share notes."""
         self._count["observations"] += 1
-        scan = np.asarray(seen.scan, np.float32)
-        if not np.isfinite(scan).all():
-            scan = np.nan_to_num(scan, nan=0.0, posinf=self._beams.range_m)
-        self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
+        scan = self._scans.keep(seen, now)
         self._map.scan(seen.pose, scan, self._mates_expected(now))
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
             self._count["plans"] += 1
@@ -139,7 +133,7 @@ class Searcher(ABC):
 
     def _perceive(self, seen: Perceived, now: int) -> list[Output]:
         """Fuse detections, or weigh tracks and mark low obstacles by a mask."""
-        scan, outcome = self._scan_at(now - int(seen.age_s * 1e9)), of_search(seen)
+        scan, outcome = self._scans.at(now - int(seen.age_s * 1e9)), of_search(seen)
         if outcome is None:                                  # of a stream that is not the search's
             return []
         if isinstance(outcome, Detections):
@@ -150,13 +144,6 @@ class Searcher(ABC):
         self._count["marks"] += len(points)
         self._map.mark(points, now + MASK_MARK_NS)
         return []
-
-    def _scan_at(self, taken: int) -> NDArray[np.float32] | None:
-        """The scan nearest to a time (ns), if there is one close enough."""
-        if not self._scans:
-            return None
-        at, _, scan = min(self._scans, key=lambda s: abs(s[0] - taken))
-        return scan if abs(at - taken) <= SCAN_MATCH_NS else None
 
     def _claim(self, now: int) -> list[Output]:
         claims = self._targets.claims(now)

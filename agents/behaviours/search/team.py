@@ -54,10 +54,9 @@ class Audience:
         return tuple(chosen)
 
 
-def expected(mate: Mate, now: int) -> tuple[float, float]:
-    """The expected position (x, y) of a teammate: it moves at 0.3 m/s along its heading, for at most 1 s."""
-    ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
-    pose = mate.pose
+def expected(pose: Pose, heard_at: int, now: int) -> Point:
+    """Where (x, y) a teammate is by now that was at a pose: it moves at 0.3 m/s along its heading, for at most 1 s."""
+    ahead = 0.3 * min((now - heard_at) / 1e9, 1.0)
     return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)
 
 

@@ -20,7 +20,7 @@ from swarm.core.protocol.world import Pose
 
 CELL_M, WALL_M, HEIGHT_M = 3.0, 0.14, 2.0
 CELLS_LEAST = 4                      # of the road beyond the depot; a fleet of more robots has one more for each
-ROBOTS_LEAST = 4
+ROBOTS_LEAST, ROBOTS_MOST = 4, 100
 CORNER_M = 1.05                      # from the middle of a cell to the middle of a thing in a corner, along each side
 THINGS_PER_CELL = 2
 THINGS_APART_M = 2.0                 # at least
@@ -42,7 +42,12 @@ class Road(Environment):
 
 
 def road(seed: int, robots: int) -> Road:
-    """The road of a seed for so many robots: each stands in the depot, in rows of two, the first robots in front."""
+    """The road of a seed for so many robots: each stands in the depot, in rows of two, the first robots in front.
+
+    Raises ValueError for more than ROBOTS_MOST robots.
+    """
+    if robots > ROBOTS_MOST:
+        raise ValueError(f"{robots} robots, but the road has room for {ROBOTS_MOST}")
     rng, paint = np.random.default_rng([seed, 41]), np.random.default_rng([seed, 42])
     count = CELLS_LEAST + max(0, robots - ROBOTS_LEAST)
     cells = _walk(rng, count)

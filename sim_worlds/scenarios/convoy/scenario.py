@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.scenarios.convoy.road import DEPOT, Road, cell_of, road
+from sim_worlds.scenarios.search_rescue.claims import Claims
 from swarm.core.protocol.scene import SHARE, Mission, Scene
 from swarm.core.protocol.world import Observation, Report
 from swarm.core.settings.process_files import RobotSpec
@@ -29,11 +30,13 @@ MEASURES = {
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 DEPOT_REACH_M = 3.5                  # from the gate: reports from farther away do not reach the depot
-CLAIM_M = 0.75                       # a report this close to a thing of its label is right
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Convoy:
-    """The road of a seed with this fleet in its depot. Raises ValueError for a fleet that the engine refuses."""
+    """The road of a seed with this fleet in its depot.
+
+    Raises ValueError for a fleet that the engine refuses, or too large a one.
+    """
     return Convoy(road(seed, len(fleet)), fleet, render=render)
 
 
@@ -44,9 +47,8 @@ class Convoy(Engine):
 
     def __init__(self, place: Road, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(place, fleet, scenario="convoy", seed=place.seed, render=render)
-        self._delivered: dict[int, tuple[str, float]] = {}   # thing -> robot, time
+        self._claims = Claims(place.targets)
         self._cells, self._entered = frozenset(place.cells), set[tuple[int, int]]()
-        self._wrong = self._duplicate = 0
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; the cell where it is counts as driven."""
@@ -55,45 +57,26 @@ class Convoy(Engine):
         return super().observe(robot, frame=frame)
 
     def judge(self, robot: str, report: Report) -> str:
-        """Judge a report by the nearest thing of its label within 0.75 m; things not yet reported come first.
+        """Judge a report as `Claims.judge` does: found, duplicate or wrong.
 
-        Returns: far (the robot is out of the depot's reach: nothing counts), found, duplicate or wrong.
+        Returns also: far (the robot is out of the depot's reach: nothing counts).
         """
         x, y, _ = self.motion.at[self.index(robot)].tolist()
         if math.dist((x, y), DEPOT) > DEPOT_REACH_M:
             return "far"
-        match report.values:
-            case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
-                near = sorted((k in self._delivered, math.dist((t.x_m, t.y_m), (x_m, y_m)), k)
-                              for k, t in enumerate(self.environment.targets) if t.label == label)
-            case _:
-                near = []                                    # a malformed report
-        near = [one for one in near if one[1] <= CLAIM_M]
-        if not near:
-            self._wrong += 1
-            return "wrong"
-        known, _, k = near[0]
-        if known:
-            self._duplicate += 1
-            return "duplicate"
-        self._delivered[k] = robot, self.time_s
-        return "found"
+        return self._claims.judge(robot, report, self.time_s)
 
     def mission(self) -> Mission:
         """The progress of the mission."""
-        things = len(self.environment.targets)
-        delivered_s = sum(self.time_s - at_s for _, at_s in self._delivered.values())
         home = sum(math.dist(place, DEPOT) <= DEPOT_REACH_M for place in self.places().tolist())
         return mission_of(HEADLINE, MEASURES, {
-            "delivered_auc": delivered_s / (things * self.time_s) if self.time_s else 0.0,
-            "delivered": len(self._delivered), "things": things, "road": len(self._entered) / len(self._cells),
+            "delivered_auc": self._claims.found_auc(self.time_s), "delivered": len(self._claims.found),
+            "things": len(self.environment.targets), "road": len(self._entered) / len(self._cells),
             "home": home / len(self.names), "collisions": self.motion.contacts.episodes,
-            "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
+            "wrong_claims": self._claims.wrong, "duplicate_claims": self._claims.duplicate,
         })
 
     def scene(self) -> Scene:
         """The world as plain data."""
         scene = super().scene()
-        for k, (robot, at_s) in self._delivered.items():
-            scene.marks[k] = replace(scene.marks[k], done_by=robot, done_at_s=at_s)
-        return scene
+        return replace(scene, marks=self._claims.marked(scene.marks))

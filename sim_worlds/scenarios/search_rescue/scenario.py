@@ -13,6 +13,7 @@ from sim_worlds.maps import FloorPlan
 from sim_worlds.occupancy import Grid
 from sim_worlds.robots import KINDS
 from sim_worlds.scenarios.search_rescue.building import generate
+from sim_worlds.scenarios.search_rescue.claims import Claims
 from sim_worlds.scenarios.search_rescue.furnished_map import furnish
 from sim_worlds.sensors.lidar import Coverage
 from swarm.core.protocol.scene import SHARE, Mission, Scene
@@ -30,7 +31,6 @@ MEASURES = {
     "duplicate_claims": ("", "claims of a target that was found before"),
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
-CLAIM_M = 0.75                       # a claim this close to a target of its label is right
 COVERAGE_EVERY_S = 0.2               # per robot
 COVERAGE_CELL_M = 0.25
 COVERAGE_M = 4.0                     # a robot sees the floor up to this distance
@@ -67,8 +67,7 @@ class SearchRescue(Engine):
         grid = Grid(size_m=building.size_m, resolution_m=COVERAGE_CELL_M)
         self._coverage = Coverage(building.occupancy(COVERAGE_CELL_M), grid, COVERAGE_M, self._lidar)
         self._covered_s = dict.fromkeys(self.names, -math.inf)
-        self._found: dict[int, tuple[str, float]] = {}       # target -> robot, time
-        self._wrong = self._duplicate = 0
+        self._claims = Claims(building.targets)
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; its scan counts for the coverage."""
@@ -79,47 +78,20 @@ class SearchRescue(Engine):
         return observed
 
     def judge(self, robot: str, report: Report) -> str:
-        """Judge a claim by the nearest target of its label within 0.75 m; targets not yet found come first.
-
-        Returns: found, duplicate (of a target found before) or wrong.
-        """
+        """Judge a claim (`Claims.judge`): found, duplicate or wrong."""
         self.index(robot)
-        match report.values:
-            case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
-                pass
-            case _:
-                label, x_m, y_m = "", 0.0, 0.0           # a malformed claim
-        near = sorted((k in self._found, math.hypot(t.x_m - x_m, t.y_m - y_m), k)
-                      for k, t in enumerate(self.environment.targets) if t.label == label)
-        near = [n for n in near if n[1] <= CLAIM_M]
-        if not near:
-            self._wrong += 1
-            return "wrong"
-        known, _, k = near[0]
-        if known:
-            self._duplicate += 1
-            return "duplicate"
-        self._found[k] = robot, self.time_s
-        return "found"
+        return self._claims.judge(robot, report, self.time_s)
 
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
-            "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
-            "targets": len(self.environment.targets), "collisions": self.motion.contacts.episodes,
-            "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
+            "found_auc": self._claims.found_auc(self.time_s), "found": len(self._claims.found),
+            "coverage": self._coverage.share, "targets": len(self.environment.targets),
+            "collisions": self.motion.contacts.episodes,
+            "wrong_claims": self._claims.wrong, "duplicate_claims": self._claims.duplicate,
         })
-
-    def _found_auc(self) -> float:
-        """Mean share of targets found over the time so far: the normalized area under that curve."""
-        if not self.time_s:
-            return 0.0
-        found_s = sum(self.time_s - at_s for _, at_s in self._found.values())
-        return found_s / (len(self.environment.targets) * self.time_s)
 
     def scene(self) -> Scene:
         """The world as plain data."""
         scene = super().scene()
-        for k, (robot, at_s) in self._found.items():
-            scene.marks[k] = replace(scene.marks[k], done_by=robot, done_at_s=at_s)
-        return scene
+        return replace(scene, marks=self._claims.marked(scene.marks))

@@ -7,6 +7,8 @@ Reports and their verdicts (each may also be `refused`, if it makes no sense now
 - `pick` with `bay` and `label`, from a robot that stands at the bay: `picked`, if there is such a good; else `wrong`.
 - `deliver`, from a robot that stands at a dock with its good: `delivered`.
 
+A `pick` or `deliver` that succeeded gets its verdict again when it is repeated, since verdicts may be lost.
+
 A robot that lifts a good or sets it down does not drive for `HANDLE_S`; one that lifted the wrong one sets it down
 again, which takes that time twice.
 """
@@ -69,7 +71,8 @@ class Warehouse(Engine):
         self._docks = np.array(plan.docks())
         self.stock = {bay: target for target, bay in enumerate(bays)}        # bay -> index of the target on it
         self._picks: list[SceneMark] = []
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, tuple[int, str]] = {}        # robot -> bay and label of the good that it has
+        self._unloaded: set[str] = set()                     # robots that have delivered last
         self._busy_until_s = np.zeros(len(fleet))
         self._standstill = Standstill(self.motion.at[:, :2])
         self._watch_every = max(1, round(WATCH_S / self.dt_s))
@@ -96,7 +99,8 @@ class Warehouse(Engine):
         """Stop the robot. Its good is lost, and its order waits for another one."""
         super().remove(robot)
         self.desk.take_back(robot)
-        self._loaded.discard(robot)
+        self._loaded.pop(robot, None)
+        self._unloaded.discard(robot)
 
     def judge(self, robot: str, report: Report) -> str:
         """The verdict on a report, as the scenario describes it."""
@@ -107,10 +111,15 @@ class Warehouse(Engine):
             case "order", _:
                 order = self.desk.ask(robot)
                 return "none" if order is None else order.label
+            case "pick", {"bay": bay, "label": label} if self._loaded.get(robot) == (bay, label):
+                return "picked"
+            case "deliver", _ if robot in self._unloaded:
+                return "delivered"
             case "pick", {"bay": int() | float() as bay, "label": str(label)} if self._may_pick(robot, bay, label):
                 return self._pick(i, int(bay), label)
             case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, self._docks):
-                self._loaded.remove(robot)
+                del self._loaded[robot]
+                self._unloaded.add(robot)
                 self.desk.deliver(robot, self.time_s)
                 self._handle(i, HANDLE_S)
                 return "delivered"
@@ -151,7 +160,8 @@ class Warehouse(Engine):
         there = empty[integer(self._seed, "arrival", len(self._picks)) % len(empty)]
         self.stock[there] = self.stock.pop(bay)
         self.move_target(target, *self.plan.middle(there), good.yaw_rad)
-        self._loaded.add(robot)
+        self._loaded[robot] = bay, label
+        self._unloaded.discard(robot)
         self._handle(i, HANDLE_S)
         return "picked"
 

@@ -21,7 +21,7 @@ from agents.behaviours.picking.picker import HANDLE_NS
 from agents.behaviours.search.classes import TARGET_CLASSES
 from sim_worlds.scenarios.warehouse.floor import plan_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S
-from swarm.core.protocol.world import Act, Detection, Detections, Observation, Pose, Report
+from swarm.core.protocol.world import Act, Detection, Detections, Observation, Perceived, Pose, Report
 from tests.agents.behaviours.toy import LOCATOR, SENSORS, THREE_ROOMS, VIEW, observation
 
 WORDS = plan_for(4).words()
@@ -227,6 +227,14 @@ def test_a_robot_asks_for_plan_and_order_and_picks_what_it_sees(name: str) -> No
     assert at(-3.9, -3.4, 6 * 10**9) == [Report(kind="deliver", values={})]
     robot.on(Verdict(Report(kind="deliver", values={}), "delivered"), 6 * 10**9)         # type: ignore[attr-defined]
     assert at(-3.9, -3.4, 7 * 10**9) == [Report(kind="order", values={})]
+
+
+@pytest.mark.parametrize("label", [3, 65535])
+def test_a_box_of_a_class_that_there_is_not_is_left_out(label: int) -> None:
+    robot, _ = started("warehouse", "beacon")
+    pose = Pose(-3.9, -1.0, 0.0)
+    nonsense = Detections([Detection(label, 0.9, 30.0, 20.0, 60.0, 60.0)])
+    robot.on(Perceived(stream="detect", outcome=nonsense, pose=pose, age_s=0.0), 10)     # type: ignore[attr-defined]
 
 
 def test_of_two_that_go_to_the_same_bay_the_later_one_takes_another() -> None:

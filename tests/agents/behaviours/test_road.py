@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from agents.behaviours import Heard, Note, Verdict
 from agents.behaviours.convoy import ANCHOR_M, SPACING_M, Convoy
 from agents.behaviours.road import notes
-from agents.behaviours.road.book import AGAIN_NS, MOST, Book
+from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
+from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STUCK_NS, Way
-from agents.behaviours.search.gossip import Find, encode_finds
-from swarm.core.protocol.world import Act, Observation, Pose, Report
+from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
+from agents.behaviours.search.occupancy_map import cells_of
+from swarm.core.protocol.world import Drive, Observation, Pose, Report
 from tests.agents.behaviours.toy import BEAMS, SENSORS, Segment, observation, scan
 
 L_ROAD: list[Segment] = [(-3, -1.5, 6, -1.5), (6, -1.5, 6, 6), (6, 6, 3, 6), (3, 6, 3, 1.5), (3, 1.5, -3, 1.5),
@@ -21,6 +24,10 @@ L_ROAD: list[Segment] = [(-3, -1.5, 6, -1.5), (6, -1.5, 6, 6), (6, 6, 3, 6), (3,
 TEAM = ["a", "b", "c"]
 BEACON = Find(kind="confirmed", label="beacon", x_m=1.0, y_m=0.0)
 S = 1_000_000_000
+
+
+def beacon_at(x_m: float) -> Find:
+    return Find(kind="confirmed", label="beacon", x_m=x_m, y_m=0.0)
 
 
 def bearing(way: Way, pose: Pose, now: int = 0) -> float:
@@ -105,6 +112,14 @@ def test_reports_are_made_near_the_depot_alone_and_again_until_there_is_a_verdic
     assert book.reports((2.0, 0.0), (0.0, 0.0), 9 * AGAIN_NS) == []
 
 
+def test_of_many_finds_some_are_reported_at_a_time() -> None:
+    book = Book()
+    for k in range(MOST_REPORTS + 3):
+        book.add(beacon_at(2.0 * k))
+    counts = [len(book.reports((2.0, 0.0), (0.0, 0.0), now)) for now in (1, 2, 3, 1 + AGAIN_NS)]
+    assert counts == [MOST_REPORTS, 3, 0, MOST_REPORTS]
+
+
 def test_robots_farther_out_report_later() -> None:
     book = Book()
     book.add(BEACON)
@@ -114,9 +129,26 @@ def test_robots_farther_out_report_later() -> None:
 
 def test_the_book_is_bounded() -> None:
     book = Book()
-    for k in range(3 * MOST):
-        book.add(Find(kind="confirmed", label="beacon", x_m=2.0 * k, y_m=0.0))
+    assert [book.add(beacon_at(2.0 * k), told=True) for k in range(2 * MOST)] == [
+        k < MOST_TOLD for k in range(2 * MOST)]
+    own = [book.add(beacon_at(2.0 * k)) for k in range(2 * MOST, 3 * MOST)]          # there is room for own ones left
+    assert own == [k < MOST - MOST_TOLD for k in range(MOST)]
     assert len(book.finds()) == MOST
+
+
+def test_a_robot_remembers_no_more_of_what_teammates_tell_than_fits_in_its_book() -> None:
+    driver = Driver("convoy", "a", 7, SENSORS)
+    for k in range(2 * MOST):
+        driver.take(beacon_at(2.0 * k), told=True)
+    assert len(driver._targets.finds.found()) == len(driver.book.finds()) == MOST_TOLD
+
+
+def test_many_finds_are_told_in_turn() -> None:
+    book = Book()
+    for k in range(5):
+        book.add(beacon_at(2.0 * k))
+    assert [[find.x_m for find in book.in_turn(most)] for most in (5, 3, 3)] == [
+        [0.0, 2.0, 4.0, 6.0, 8.0], [0.0, 2.0, 4.0], [6.0, 8.0, 0.0]]
 
 
 # --- notes and rules ---
@@ -140,8 +172,8 @@ def told(robot: Convoy, sender: str, sequence: int, now: int, *, phase: str = "o
     robot.on(Heard(sender, notes.STATE_TOPIC, encode_state(state)), now)
 
 
-def act(robot: Convoy, pose: Pose, now: int) -> Act:
-    (command,) = (o for o in robot.on(observation(pose, L_ROAD, sequence=1), now) if isinstance(o, Act))
+def act(robot: Convoy, pose: Pose, now: int) -> Drive:
+    (command,) = (o for o in robot.on(observation(pose, L_ROAD, sequence=1), now) if isinstance(o, Drive))
     return command
 
 
@@ -195,6 +227,16 @@ def test_finds_are_passed_on_once_reported_at_the_depot_and_strangers_are_not_he
     assert robot.statistics().notes_ignored == 3
 
 
+def test_places_of_a_long_road_are_told_as_they_are() -> None:
+    """A road for 40 robots is longer than the 24 m of a usual area."""
+    wide = replace(SENSORS, area_m=78.0)
+    robot, far = Convoy("b", TEAM, 7, wide), beacon_at(37.0)
+    heard = Heard("a", notes.FINDS_TOPIC, encode_finds([far], cells_of(78.0)))
+    (note,) = robot.on(heard, 1)
+    assert isinstance(note, Note)
+    assert decode_finds(note.data, cells_of(78.0)) == [far]
+
+
 def test_stations_reach_from_the_depot_outwards() -> None:
     assert [Convoy(name, TEAM, 7, SENSORS)._station_m for name in TEAM] == [math.inf, ANCHOR_M + SPACING_M, ANCHOR_M]
 
@@ -203,4 +245,4 @@ def test_it_takes_observations_whose_scan_is_spoilt() -> None:
     seen: Observation = observation(Pose(0.0, 0.0, 0.0), L_ROAD, sequence=1)
     seen.scan[3], seen.scan[4] = math.nan, math.inf
     for behaviour in (Convoy("a", TEAM, 7, SENSORS),):
-        assert sum(isinstance(o, Act) for o in behaviour.on(seen, 0)) == 1
+        assert sum(isinstance(o, Drive) for o in behaviour.on(seen, 0)) == 1

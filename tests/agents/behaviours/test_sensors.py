@@ -13,7 +13,7 @@ from agents.behaviours import load
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.driving.limits import ROVERS
 from agents.behaviours.search.driving.steering import Steering
-from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.lidar_beams import LidarBeams, Scans
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import FREE, LOOKED, OCCUPIED, OccupancyMap, cell_of
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
@@ -121,8 +121,18 @@ def test_a_robot_without_a_sensor_that_the_behaviour_needs_is_refused_in_one_lin
 
 
 def test_a_scan_with_odd_values_is_taken_with_the_range_of_its_lidar() -> None:
-    robot = load("search_rescue")("a", ["a"], 1, SUITE)
     seen = observation(HERE, ROOM, lidar=LIDAR)
     seen.scan[:] = np.inf
-    robot.on(seen, 1)
-    assert robot._scans[-1][2].tolist() == [8.0] * 128           # type: ignore[attr-defined]
+    seen.scan[3:5] = np.nan, -np.inf
+    assert LidarBeams(LIDAR).ranges_m(seen).tolist() == [8.0] * 3 + [0.0] * 2 + [8.0] * 123
+
+
+def test_a_frame_gets_the_scan_that_is_nearest_in_time_or_none() -> None:
+    scans = Scans(LidarBeams(LIDAR))
+    assert scans.at(0) is None
+    for k in range(3):
+        seen = observation(HERE, ROOM, lidar=LIDAR)
+        seen.scan[:] = float(k)
+        scans.keep(seen, k * 1_000_000_000)
+    nearest = [scans.at(int(s * 1e9)) for s in (0.9, 1.2, 1.5, 2.3)]
+    assert [None if one is None else float(one[0]) for one in nearest] == [1.0, 1.0, None, None]

@@ -1,0 +1,59 @@
+"""Claims of robots that a target is at a place, judged by where the targets are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from sim_worlds.physics.solids import Thing
+from swarm.core.protocol.scene import SceneMark
+from swarm.core.protocol.world import Report
+
+CLAIM_M = 0.75                       # a claim this close to a target of its label is right
+
+
+class Claims:
+    """The targets of one world, and the claims that were made.
+
+    found: the robot and the time (s) of the first right claim of each target, by its index. wrong, duplicate: counts.
+    """
+
+    def __init__(self, targets: Sequence[Thing]) -> None:
+        self._targets = targets
+        self.found: dict[int, tuple[str, float]] = {}
+        self.wrong = self.duplicate = 0
+
+    def judge(self, robot: str, report: Report, now_s: float) -> str:
+        """Judge a claim by the nearest target of its label within 0.75 m; targets not yet found come first.
+
+        Returns: found, duplicate (of a target found before) or wrong.
+        """
+        match report.values:
+            case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
+                near = sorted((k in self.found, away_m, k) for k, target in enumerate(self._targets)
+                              if target.label == label
+                              and (away_m := math.hypot(target.x_m - x_m, target.y_m - y_m)) <= CLAIM_M)
+            case _:
+                near = []                                    # a malformed claim
+        if not near:
+            self.wrong += 1
+            return "wrong"
+        known, _, k = near[0]
+        if known:
+            self.duplicate += 1
+            return "duplicate"
+        self.found[k] = robot, now_s
+        return "found"
+
+    def found_auc(self, now_s: float) -> float:
+        """Mean share of targets found over the time until now: the normalized area under that curve."""
+        if not now_s:
+            return 0.0
+        return sum(now_s - at_s for _, at_s in self.found.values()) / (len(self._targets) * now_s)
+
+    def marked(self, marks: Sequence[SceneMark]) -> list[SceneMark]:
+        """The marks of all targets, with the robot and the time of those that were found."""
+        return [replace(mark, done_by=self.found[k][0], done_at_s=self.found[k][1]) if k in self.found else mark
+                for k, mark in enumerate(marks)]
