@@ -20,6 +20,7 @@ class Reach:
     def __init__(self, count: int, reach_m: float) -> None:
         self._count, self._reach_m = count, reach_m
         self._pairs: NDArray[np.intp] | None = None          # codes of the pairs in reach, ascending
+        self._heard: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None     # see `_heard_by_all`
 
     def update(self, xy: NDArray[np.float64]) -> NDArray[np.intp]:
         """Take in where all places are. Returns the indices of those that hear others than before, ascending.
@@ -28,7 +29,7 @@ class Reach:
         """
         a, b = pairs_within(xy, self._reach_m)
         codes = np.minimum(a, b) * self._count + np.maximum(a, b)
-        before = self._pairs
+        before, self._heard = self._pairs, None
         if before is None:
             self._pairs = np.sort(codes)
             return np.arange(self._count)
@@ -40,8 +41,16 @@ class Reach:
         """Indices of the places that this one hears, ascending, without itself."""
         if self._pairs is None:
             return [i for i in range(self._count) if i != index]
-        low, high = np.divmod(self._pairs, self._count)
-        return np.sort(np.concatenate([high[low == index], low[high == index]])).tolist()
+        if self._heard is None:
+            self._heard = self._heard_by_all(self._pairs)
+        others, begin = self._heard
+        return others[begin[index]:begin[index + 1]].tolist()
+
+    def _heard_by_all(self, pairs: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Whom each place hears, one place after the other, and where each begins, [count + 1]: sorted once for all."""
+        low, high = np.divmod(pairs, self._count)
+        me, others = np.divmod(np.sort(np.concatenate([pairs, high * self._count + low])), self._count)
+        return others, np.searchsorted(me, np.arange(self._count + 1))
 
     @property
     def share_apart(self) -> float:

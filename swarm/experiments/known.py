@@ -36,9 +36,11 @@ class KnownOnce(Installed):
             super().check_fleet(scenario, robots, seed, floor)
             self._checked.add(key)
 
-    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
-        if (key := (behaviour, scenario, repr(robots), seed)) not in self._checked:
-            super().check_behaviour(behaviour, scenario, robots, seed)
+    def check_behaviour(
+        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
+        if (key := (behaviour, scenario, repr(robots), seed, floor and floor.path)) not in self._checked:
+            super().check_behaviour(behaviour, scenario, robots, seed, floor)
             self._checked.add(key)
 
     def check_models(self, agent: AgentFile) -> Collection[str]:

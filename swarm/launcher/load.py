@@ -54,10 +54,12 @@ class Installed:
         """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
         scenarios.build(scenario, robots, seed, floor, render=False).close()
 
-    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+    def check_behaviour(
+        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
         """Makes the behaviour of a robot of each kind. Raises: BadInput, also for an error in a plug-in."""
         make, team = behaviours.load(behaviour), [robot.name for robot in robots]
-        with (scenarios.load(scenario).build(robots, seed, render=False) as world,
+        with (scenarios.build(scenario, robots, seed, floor, render=False) as world,
               plugins.blamed(f"{behaviours.__name__}.{behaviour}")):
             for robot in {robot.kind: robot.name for robot in robots}.values():
                 make(robot, team, seed, world.sensors(robot))

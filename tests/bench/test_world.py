@@ -50,6 +50,7 @@ def test_robots_are_asked_for_what_they_can_drive(monkeypatch: pytest.MonkeyPatc
 
 def test_what_cannot_be_measured_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for wrong in ({"robots": 0}, {"robots": 99_999}, {"quads": 0}, {"quads": 99_999},
+                  {"quads": 2, "reference": sys.executable},
                   {"seconds": float("nan")}, {"rounds": -1}, {"reference": "/no/such/python"},
                   {"reference": sys.executable}, {"reference": "/bin/echo"}, {"reference": "/bin/cat"}):
         with pytest.raises(BadInput):

@@ -57,6 +57,8 @@ def forwarded(port: int) -> dict[str, Any]:
     ({"variants": {"detector": ["int7"]}}, "fleet.yaml: variants: detector: there is no int7; one of fp32, "),
     ({"variants": {"detector": ["fp16"]}}, "variants: detector: board host runs none of fp16; one of fp32, "),
     ({"policy": "mine.py"}, "mine.py is a file, which no board has"),
+    ({"fleet": [{"name": "rover", "count": 2, "board": "host", "leaves_at_s": 5}]},
+     "fleet: robots on boards join and leave by themselves; no such times"),
 ])
 def test_a_mistake_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput) as error:

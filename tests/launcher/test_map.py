@@ -56,6 +56,7 @@ def test_a_map_is_found_beside_the_launch_file_and_handed_to_the_world(folder: P
     (["map=patrol.yaml"], "patrol.yaml: unknown key 'version'; known keys: image, resolution"),
     (["map=7"], "map: 7 is a whole number, not text"),
     (["fleet.0.count=500"], "fleet: the map"),
+    (["fleet.0.spawn=[[0], [1, 0]]"], "fleet[0].spawn[0]: it has 1 entry; exactly 2"),
     (["fleet.0.spawn=[[0, 0], [90, 0]]"], "fleet: a robot cannot start at (90, 0)"),
 ])
 def test_a_bad_map_is_refused_in_one_line(folder: Path, assignments: list[str], told: str) -> None:
@@ -63,6 +64,14 @@ def test_a_bad_map_is_refused_in_one_line(folder: Path, assignments: list[str], 
         loaded(folder, *assignments)
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_named_behaviour_is_tried_on_the_map_where_the_robots_are(folder: Path) -> None:
+    """The scenario's own building has a wall there."""
+    places = ["behaviour=search_baseline", "fleet.0.spawn=[[0.3, 1.2], [1.3, 1.2]]"]
+    assert loaded(folder, *places).floor is not None
+    with pytest.raises(BadInput, match=r"cannot start at \(0\.3, 1\.2\): a wall"):
+        loaded(folder, *places, "map=''")
 
 
 def test_a_scenario_without_maps_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch,

@@ -109,6 +109,15 @@ def test_no_fault_hits_it_while_it_is_outside_and_none_brings_it_back() -> None:
     assert run(ev.RestartDue(restart), 9.0) == []
 
 
+def test_one_that_a_fault_has_killed_before_stays_killed() -> None:
+    kill = Fault(at_s=4.0, kind="kill", target="mule_0")
+    run = joined(kill)
+    assert of(run(ev.FaultDue(kill), 5.0), ev.Kill) == [ev.Kill("mule_0")]
+    assert [lost.planned for lost in of(run(ended(-9), 5.1), ev.ProcessLost)] == [True]
+    leaves = run(ev.LeaveDue("mule_0"), 7.0)
+    assert (of(leaves, ev.Kill), of(leaves, ev.RobotLeft), told(leaves, msg.Drain)) == ([], [], [])
+
+
 def test_nobody_joins_or_leaves_after_the_streams() -> None:
     run = run_with()
     run.start(*THERE)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from swarm.core.policy import draw
+from swarm.core.settings.launch_file import LaunchFile
+from swarm.virtual.explore.drawing import FULL, SMALL, Sizes, drawn, resolved
+from swarm.virtual.explore.explorer import explored
 from tests.virtual.flights import LAUNCH, events, flown, told
 
 VISIT = [LAUNCH.fleet[0], msgspec.structs.replace(LAUNCH.fleet[1], joins_at_s=1.0, leaves_at_s=6.0)]
@@ -41,3 +46,22 @@ def test_a_fleet_that_stays_is_as_before(tmp_path: Path) -> None:
     assert first.summary is not None
     assert second.summary is not None
     assert first.summary["state_hash"] == second.summary["state_hash"]
+
+
+def with_visits(launch: LaunchFile, seed: int) -> LaunchFile:
+    """All fleets but the first one join in the first half, and about half of all fleets leave later."""
+    rng, fleets = draw.stream(seed, "visits"), []
+    for k, fleet in enumerate(launch.fleet):
+        joins_s = rng.uniform(0.2, 0.5 * launch.duration_s) if k else 0.0
+        leaves_s = rng.uniform(joins_s + 0.1, launch.duration_s - 0.1) if rng.random() < 0.5 else None
+        fleets.append(msgspec.structs.replace(fleet, joins_at_s=joins_s, leaves_at_s=leaves_s))
+    return msgspec.structs.replace(launch, fleet=fleets)
+
+
+@pytest.mark.parametrize(("seed", "sizes"), [
+    *((seed, SMALL) for seed in range(3)),
+    *(pytest.param(seed, FULL, marks=pytest.mark.long) for seed in range(20))])
+def test_in_random_launches_with_visits_everything_holds(seed: int, sizes: Sizes) -> None:
+    outcome = explored(resolved(with_visits(drawn(seed, sizes), seed)))
+    assert outcome.broken is None
+    assert outcome.requests > 0

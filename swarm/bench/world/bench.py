@@ -75,6 +75,8 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
         raise BadInput("--seed", str(given.seed), "0 or more")
     periods = max(1, round(given.seconds * COMMAND_HZ))
     if given.quads is not None:
+        if given.reference:
+            raise BadInput("--reference", "it has no quadrotors", "--robots, or --quads alone")
         from swarm.bench.world import quads  # it needs PyBullet
 
         return quads.measure(given.quads, given.physics, periods * given.rounds, given.seed, progress)

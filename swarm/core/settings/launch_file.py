@@ -133,8 +133,8 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     behaviour: str = ""              # of the robots; empty: the scenario's
     perception: Quality = "model"    # in virtual time: the truth, as models see, or with half the recall
-    reach_m: ReachM | None = None    # robots farther apart do not hear each other; None: all do
-    base: Base | None = None         # where the planners are; None: each robot hears them, wherever it is
+    reach_m: ReachM | None = None    # robots farther apart do not hear each other; null: all do
+    base: Base | None = None         # where the planners are; null: each robot hears them, wherever it is
     policy: str = "planner"          # the policy that places the streams
     planner: PlannerSpec = PlannerSpec()     # its times, if the policy has one
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`

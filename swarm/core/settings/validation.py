@@ -107,6 +107,9 @@ def _explain(text: str, place: Place, of_key: bool) -> tuple[str, str]:
     match = re.match(r"Expected `(\w+)` (of length )?(<=|>=|<|>) (\S+)$", text)
     if match:
         return _range(value, match[3], match[4].removesuffix(".0"), of="" if not match[2] else LENGTHS[match[1]])
+    match = re.match(r"Expected `array` of length (\d+), got (\d+)$", text)
+    if match:
+        return f"it has {match[2]} {'entry' if match[2] == '1' else LENGTHS['array']}", f"exactly {match[1]}"
     match = re.match(r"Expected `str` matching regex (.*)$", text)
     if match:
         noun, want = PATTERNS[ast.literal_eval(match[1])]

@@ -51,7 +51,7 @@ def check_launch(
     check_faults(launch, where)
     robots = _scenario(launch, known, where, floor)
     if launch.behaviour:
-        _behaviour(launch, robots, known, where)
+        _behaviour(launch, robots, known, where, floor)
     measures = known.measures(launch.scenario)
     check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
@@ -163,11 +163,13 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
     return robots
 
 
-def _behaviour(launch: LaunchFile, robots: Sequence[RobotSpec], known: Known, where: str) -> None:
+def _behaviour(
+    launch: LaunchFile, robots: Sequence[RobotSpec], known: Known, where: str, floor: FloorPlan | None
+) -> None:
     """The behaviour exists, and the robots have the sensors that it needs."""
     rules.known(launch.behaviour, known.behaviours(), f"{where}: behaviour", "behaviour")
     try:
-        known.check_behaviour(launch.behaviour, launch.scenario, robots, launch.seed)
+        known.check_behaviour(launch.behaviour, launch.scenario, robots, launch.seed, floor)
     except BadInput as error:
         raise BadInput(f"{where}: behaviour", f"{error.where}: {error.what}", error.want) from None
 

@@ -22,7 +22,7 @@ def check_faults(launch: LaunchFile, where: str) -> None:
             _groups(fault.partition, launch, at)
         elif kind != "disk_full":
             _victim(str(getattr(fault, kind)), kind, launch, f"{at}.{kind}")
-            _there(str(getattr(fault, kind)), fault.at_s, launch, f"{at}.{kind}")
+            _there(str(getattr(fault, kind)), fault, launch, f"{at}.{kind}")
 
 
 def _kind(fault: FaultSpec, at: str) -> FaultKind:
@@ -67,12 +67,19 @@ def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:
     rules.known(name, [*processes, *(fleet.name for fleet in launch.fleet), ANY], at, what)
 
 
-def _there(name: str, at_s: float | None, launch: LaunchFile, at: str) -> None:
-    """A robot that is named is there at the time of its fault; those that are drawn are skipped while they are not."""
+def _there(name: str, fault: FaultSpec, launch: LaunchFile, at: str) -> None:
+    """A robot or a fleet that is named is there at the time of its fault, and when it comes back from a restart.
+
+    Robots that are drawn from all are skipped while they are not there.
+    """
+    if fault.at_s is None:
+        return
     for fleet in launch.fleet:
         until_s = launch.duration_s if fleet.leaves_at_s is None else fleet.leaves_at_s
-        if at_s is not None and name in fleet.robots() and not fleet.joins_at_s <= at_s < until_s:
-            raise BadInput(at, f"{name} is not there at {at_s:g} s", f"from {fleet.joins_at_s:g} to below {until_s:g}")
+        for at_s in (fault.at_s, fault.at_s + (fault.after_s or 0.0)):
+            if name in (fleet.name, *fleet.robots()) and not fleet.joins_at_s <= at_s < until_s:
+                raise BadInput(at, f"{name} is not there at {at_s:g} s",
+                               f"from {fleet.joins_at_s:g} to below {until_s:g}")
 
 
 def _groups(given: str | Sequence[Sequence[str]], launch: LaunchFile, at: str) -> None:

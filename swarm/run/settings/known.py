@@ -27,8 +27,10 @@ class Known(Protocol):
         """The behaviour of a scenario's robots."""
         ...
 
-    def check_behaviour(self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
-        """Raises: BadInput if a robot of the scenario cannot behave so, as it lacks a sensor."""
+    def check_behaviour(
+        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> None:
+        """Raises: BadInput if a robot of the scenario cannot behave so, as it lacks a sensor. floor: as below."""
         ...
 
     def measures(self, scenario: str) -> Collection[str]:

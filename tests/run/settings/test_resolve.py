@@ -200,10 +200,15 @@ def test_a_bad_option_is_named_as_it_was_typed(tmp_path: Path, options: dict[str
 
 def test_a_fault_of_a_robot_that_is_not_there(tmp_path: Path) -> None:
     visit = ["fleet.1.joins_at_s=5", "fleet.1.leaves_at_s=10"]
-    for at_s in (4, 10):
-        line = refused(tmp_path, assignments=[*visit, f"faults=[{{at_s: {at_s}, kill: carrier_0}}]"])
-        assert f"faults[0].kill: carrier_0 is not there at {at_s} s; from 5 to below 10" in line
-    for fault in ("at_s: 5, kill: carrier_0", "at_s: 2, kill: carrier", "per_minute: 1, kill: carrier_0"):
+    for fault, told in (
+            ("at_s: 4, kill: carrier_0", "kill: carrier_0 is not there at 4 s"),
+            ("at_s: 10, kill: carrier_0", "kill: carrier_0 is not there at 10 s"),
+            ("at_s: 2, kill: carrier", "kill: carrier is not there at 2 s"),
+            ("at_s: 6, restart: carrier_0, after_s: 4", "restart: carrier_0 is not there at 10 s")):
+        line = refused(tmp_path, assignments=[*visit, f"faults=[{{{fault}}}]"])
+        assert f"faults[0].{told}; from 5 to below 10" in line
+    for fault in ("at_s: 5, kill: carrier_0", "at_s: 6, restart: carrier_0, after_s: 3", "at_s: 2, kill: any",
+                  "per_minute: 1, kill: carrier_0"):
         assert load_launch(Options(launch=str(write_launch(tmp_path)), assignments=[*visit, f"faults=[{{{fault}}}]"]))
 
 
