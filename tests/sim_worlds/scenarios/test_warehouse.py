@@ -242,8 +242,8 @@ def test_a_team_delivers_more_than_the_baseline_and_nobody_is_stuck(physics: str
 
 @pytest.mark.long
 def test_the_launch_file_is_accepted(tmp_path: Path) -> None:
-    words = ["launch", "warehouse", "--clock", "virtual", "--require-accepted", "--out", str(tmp_path / "run")]
-    assert main(words) == 0
+    assert main(["launch", "warehouse", "--clock", "virtual", "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["accepted"]
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
