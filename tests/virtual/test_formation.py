@@ -30,7 +30,7 @@ def flown(resolved: Resolved, out: Path) -> Summary:
 def test_ten_seconds_with_forces(tmp_path: Path) -> None:
     summary = flown(launch(seconds=10.0), tmp_path / "out")
     assert summary.requests.lost == 0
-    assert float(summary.mission["way"]) > 1.0
+    assert float(summary.mission["way"]) > 0.5
 
 
 @pytest.mark.long
