@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass
 
 from agents.behaviours.flock.known_course import HALF_LENGTH_M, HALF_WIDTH_M, Point
+from agents.behaviours.search.gossip import to_cm, to_metres, to_mrad, to_rad
 from swarm.core.protocol.world import Pose
 
 TOPIC = "flock.state"
@@ -32,8 +32,8 @@ class State:
 def encode(state: State) -> bytes:
     """A note of 15 bytes, and 4 for each of the first HAZARDS_PER_NOTE hazards. Places are cut to the field."""
     hazards = state.hazards[:HAZARDS_PER_NOTE]
-    heading = round(math.remainder(state.pose.heading_rad, 2 * math.pi) * 1000)
-    return _HEAD.pack(VERSION, state.sequence & 0xFFFFFFFF, *_cm(state.pose.x_m, state.pose.y_m), heading,
+    return _HEAD.pack(VERSION, state.sequence & 0xFFFFFFFF, *_cm(state.pose.x_m, state.pose.y_m),
+                      to_mrad(state.pose.heading_rad),
                       round(min(max(state.left_m, 0.0), MOST_LEFT_M) * 100), int(state.east), len(hazards)
                       ) + b"".join(_HAZARD.pack(*_cm(x, y)) for x, y in hazards)
 
@@ -45,19 +45,16 @@ def decode(data: bytes) -> State:
     version, sequence, x, y, heading, left, east, count = _HEAD.unpack_from(data)
     if version != VERSION or count > HAZARDS_PER_NOTE or len(data) != _HEAD.size + count * _HAZARD.size:
         raise ValueError("bad header or length")
-    if abs(heading) > 3142 or left > MOST_LEFT_M * 100 or east > 1:
-        raise ValueError("bad heading, way or direction")
+    if left > MOST_LEFT_M * 100 or east > 1:
+        raise ValueError("bad way or direction")
     hazards = tuple(_metres(*place) for place in _HAZARD.iter_unpack(data[_HEAD.size:]))
-    return State(sequence=sequence, pose=Pose(*_metres(x, y), heading / 1000), left_m=left / 100, east=bool(east),
+    return State(sequence=sequence, pose=Pose(*_metres(x, y), to_rad(heading)), left_m=left / 100, east=bool(east),
                  hazards=hazards)
 
 
 def _cm(x_m: float, y_m: float) -> tuple[int, int]:
-    return (round(min(max(x_m, -HALF_LENGTH_M), HALF_LENGTH_M) * 100),
-            round(min(max(y_m, -HALF_WIDTH_M), HALF_WIDTH_M) * 100))
+    return to_cm(x_m, HALF_LENGTH_M), to_cm(y_m, HALF_WIDTH_M)
 
 
 def _metres(x_cm: int, y_cm: int) -> Point:
-    if abs(x_cm) > HALF_LENGTH_M * 100 or abs(y_cm) > HALF_WIDTH_M * 100:
-        raise ValueError("outside the field")
-    return x_cm / 100, y_cm / 100
+    return to_metres(x_cm, HALF_LENGTH_M), to_metres(y_cm, HALF_WIDTH_M)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.picking.bay_beliefs import STATES
 from agents.behaviours.picking.floor_plan import FloorPlan
+from agents.behaviours.search.gossip import to_cm, to_mrad, to_rad
 from swarm.core.protocol.world import Pose
 
 TOPIC = "picking"
@@ -48,11 +48,11 @@ class News:
 
 def encode(news: News) -> bytes:
     """A note of at most MOST_LOOKS looks."""
-    heading = round(math.remainder(news.pose.heading_rad, 2 * math.pi) * 1000)
     picked, age = (NONE, 0) if news.picked is None else (news.picked[0], _tenths(news.picked[1]))
     looks = news.looks[:MOST_LOOKS]
-    head = _HEAD.pack(VERSION, news.sequence & 0xFFFFFFFF, _cm(news.pose.x_m), _cm(news.pose.y_m), heading,
-                      _or_none(news.bay), _or_none(news.aisle), news.ticket, picked, age, len(looks))
+    head = _HEAD.pack(VERSION, news.sequence & 0xFFFFFFFF, to_cm(news.pose.x_m, _MOST_M),
+                      to_cm(news.pose.y_m, _MOST_M), to_mrad(news.pose.heading_rad), _or_none(news.bay),
+                      _or_none(news.aisle), news.ticket, picked, age, len(looks))
     return head + b"".join(
         _LOOK.pack(look.bay, *np.clip(np.rint(look.evidence * _PART), -127, 127).astype(int).tolist(),
                    _tenths(look.age_s)) for look in looks)
@@ -65,8 +65,8 @@ def decode(data: bytes, plan: FloorPlan) -> News:
     version, sequence, x, y, heading, bay, aisle, ticket, picked, age, count = _HEAD.unpack_from(data)
     if version != VERSION or count > MOST_LOOKS or len(data) != _HEAD.size + count * _LOOK.size:
         raise ValueError("bad header or length")
-    if abs(heading) > 3142 or age > 10 * MOST_AGE_S:
-        raise ValueError("bad heading or age")
+    if age > 10 * MOST_AGE_S:
+        raise ValueError("bad age")
     if any(k not in (*range(plan.count), NONE) for k in (bay, picked)) or aisle not in (*range(plan.aisles), NONE):
         raise ValueError("no such bay or aisle")
     looks: list[Look] = []
@@ -74,7 +74,7 @@ def decode(data: bytes, plan: FloorPlan) -> News:
         if number >= plan.count or tenths > 10 * MOST_AGE_S:
             raise ValueError("bad look")
         looks.append(Look(bay=number, evidence=np.array(evidence) / _PART, age_s=tenths / 10))
-    return News(sequence=sequence, pose=Pose(x / 100, y / 100, heading / 1000), bay=None if bay == NONE else bay,
+    return News(sequence=sequence, pose=Pose(x / 100, y / 100, to_rad(heading)), bay=None if bay == NONE else bay,
                 aisle=None if aisle == NONE else aisle, ticket=ticket,
                 picked=None if picked == NONE else (picked, age / 10), looks=tuple(looks))
 
@@ -85,7 +85,3 @@ def _or_none(number: int | None) -> int:
 
 def _tenths(age_s: float) -> int:
     return round(min(max(age_s, 0.0), MOST_AGE_S) * 10)
-
-
-def _cm(v_m: float) -> int:
-    return round(min(max(v_m, -_MOST_M), _MOST_M) * 100)

@@ -66,10 +66,10 @@ def blocks_of(cells: int) -> int:
 def encode_map(news: MapNews, cells: int = CELLS) -> bytes:
     """A map note: 18 bytes and 17 for each block, or 18 where the map has more blocks than a byte can number."""
     half, large = half_m(cells), blocks_of(cells) > FEW
-    goal = (_NO_GOAL, _NO_GOAL) if news.goal is None else (_cm(news.goal[0], half), _cm(news.goal[1], half))
-    heading = round(((news.pose.heading_rad + np.pi) % (2 * np.pi) - np.pi) * 1000)
-    head = _MAP.pack(LARGE_VERSION if large else VERSION, news.sequence & 0xFFFFFFFF, _cm(news.pose.x_m, half),
-                     _cm(news.pose.y_m, half), heading, *goal, int(news.confirming), len(news.ids), 0)
+    goal = (_NO_GOAL, _NO_GOAL) if news.goal is None else (to_cm(news.goal[0], half), to_cm(news.goal[1], half))
+    heading = to_mrad(news.pose.heading_rad)
+    head = _MAP.pack(LARGE_VERSION if large else VERSION, news.sequence & 0xFFFFFFFF, to_cm(news.pose.x_m, half),
+                     to_cm(news.pose.y_m, half), heading, *goal, int(news.confirming), len(news.ids), 0)
     in_cells = news.states.reshape(len(news.ids), BLOCK_BYTES, 4).astype(np.uint8)
     packed = np.bitwise_or.reduce(in_cells << _SHIFTS, axis=2).astype(np.uint8)
     return head + news.ids.astype("<u2" if large else np.uint8).tobytes() + packed.tobytes()
@@ -86,15 +86,14 @@ def decode_map(data: bytes, cells: int = CELLS) -> MapNews:
         raise ValueError("bad header")
     if len(data) != _MAP.size + count * (kind.itemsize + BLOCK_BYTES):
         raise ValueError("bad length")
-    if abs(heading) > 3142:
-        raise ValueError("bad heading")
-    goal = None if goal_x == goal_y == _NO_GOAL else (_metres(goal_x, half), _metres(goal_y, half))
+    heading_rad = to_rad(heading)
+    goal = None if goal_x == goal_y == _NO_GOAL else (to_metres(goal_x, half), to_metres(goal_y, half))
     ids = np.frombuffer(data, kind, count, _MAP.size).astype(np.intp)
     if count and (ids[-1] >= blocks_of(cells) or (np.diff(ids) <= 0).any()):
         raise ValueError("bad blocks")
     packed = np.frombuffer(data, np.uint8, offset=_MAP.size + count * kind.itemsize).reshape(count, BLOCK_BYTES, 1)
     states = (packed >> _SHIFTS & 3).astype(np.uint8).reshape(count, 8, 8)
-    return MapNews(sequence=sequence, pose=Pose(_metres(x, half), _metres(y, half), heading / 1000), goal=goal,
+    return MapNews(sequence=sequence, pose=Pose(to_metres(x, half), to_metres(y, half), heading_rad), goal=goal,
                    confirming=bool(confirming), ids=ids, states=states)
 
 
@@ -104,7 +103,7 @@ def encode_finds(finds: Sequence[Find], cells: int = CELLS) -> bytes:
         raise ValueError(f"at most {FINDS_PER_NOTE} finds in a note")
     half = half_m(cells)
     return _FINDS.pack(VERSION, len(finds)) + b"".join(
-        _FIND.pack(FIND_KINDS.index(f.kind), TARGET_CLASSES.index(f.label), _cm(f.x_m, half), _cm(f.y_m, half))
+        _FIND.pack(FIND_KINDS.index(f.kind), TARGET_CLASSES.index(f.label), to_cm(f.x_m, half), to_cm(f.y_m, half))
         for f in finds)
 
 
@@ -119,8 +118,8 @@ def decode_finds(data: bytes, cells: int = CELLS) -> list[Find]:
     for kind, label, x, y in _FIND.iter_unpack(data[_FINDS.size:]):
         if kind >= len(FIND_KINDS) or label >= len(TARGET_CLASSES):
             raise ValueError("bad kind or label")
-        finds.append(Find(kind=FIND_KINDS[kind], label=TARGET_CLASSES[label], x_m=_metres(x, half),
-                          y_m=_metres(y, half)))
+        finds.append(Find(kind=FIND_KINDS[kind], label=TARGET_CLASSES[label], x_m=to_metres(x, half),
+                          y_m=to_metres(y, half)))
     return finds
 
 
@@ -148,11 +147,25 @@ class BlockSelector:
         return chosen, mine[chosen]
 
 
-def _cm(v_m: float, half: float) -> int:
-    return round(min(max(v_m, -half), half) * 100)
+def to_cm(v_m: float, half_m: float) -> int:
+    """A coordinate of a note, cut to the area with this half side."""
+    return round(min(max(v_m, -half_m), half_m) * 100)
 
 
-def _metres(cm: int, half: float) -> float:
-    if abs(cm) > half * 100:
+def to_metres(cm: int, half_m: float) -> float:
+    """The coordinate. Raises ValueError if it is outside the area."""
+    if abs(cm) > half_m * 100:
         raise ValueError("outside the map")
     return cm / 100
+
+
+def to_mrad(heading_rad: float) -> int:
+    """A heading of a note, within a half turn."""
+    return round(((heading_rad + np.pi) % (2 * np.pi) - np.pi) * 1000)
+
+
+def to_rad(mrad: int) -> float:
+    """The heading. Raises ValueError if it is beyond a half turn."""
+    if abs(mrad) > 3142:
+        raise ValueError("bad heading")
+    return mrad / 1000
