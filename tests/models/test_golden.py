@@ -1,6 +1,6 @@
 """The shipped models on frames of a building they have not seen.
 
-`data/golden.npz` is `models.build.train.frame_sets.render(5999, 8)`: images, masks, boxes.
+`data/golden.npz` is `models.build.train.frame_sets.render("search_rescue", 5999, 8)`: images, masks, boxes.
 """
 
 import subprocess

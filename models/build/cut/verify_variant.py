@@ -91,4 +91,4 @@ def _real_inputs(source: str, card: Card, model: ModelProto) -> Sequence[Feed]:
     if not is_camera(card):
         raise BadInput(f"--inputs {WORLD}", f"{card.name} takes no frames of a camera, uint8 [1, 72, 96, 3]",
                        "random, or .npy or .npz files")
-    return camera_inputs(frame_sets.render(frame_sets.SEEDS["test"][0], REAL_INPUTS).images, card)
+    return camera_inputs(frame_sets.render("search_rescue", frame_sets.SEEDS["test"][0], REAL_INPUTS).images, card)

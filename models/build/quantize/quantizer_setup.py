@@ -38,13 +38,14 @@ def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say
     are cached in `folder`. Raises: BadInput.
     """
     if is_labelled(card):
-        calibration = (frames("calibrate", folder, say).images if source == WORLD else None)
+        calibration = (frames(card.task, "calibrate", folder, say).images if source == WORLD else None)
         inputs = inputs_of(source, card, model) if calibration is None else camera_inputs(calibration, card)
-        return labelled(card, model, inputs, frames("choose", folder, say), frames("test", folder, say))
+        choose, test = (frames(card.task, kind, folder, say) for kind in ("choose", "test"))
+        return labelled(card, model, inputs, choose, test)
     if source == WORLD and not is_camera(card):
         raise BadInput(f"--calibrate {WORLD}", f"{card.name} takes no frames of a camera, uint8 [1, 72, 96, 3]",
                        "random, or .npy or .npz files")
-    inputs = (camera_inputs(frames("calibrate", folder, say).images, card) if source == WORLD
+    inputs = (camera_inputs(frames(card.task, "calibrate", folder, say).images, card) if source == WORLD
               else inputs_of(source, card, model))
     judge = Agreement(model, inputs[1::2])
     return QuantizerSetup(inputs=inputs[::2], judge=judge, measure=lambda graph: ({AGREEMENT: judge.score(graph)}, []))
@@ -63,5 +64,7 @@ def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Fr
     )
 
 
-def frames(kind: str, folder: Path, say: Say) -> Frames:
-    return frame_sets.load(kind, *frame_sets.USED[kind], folder=folder, say=say)
+def frames(task: str, kind: str, folder: Path, say: Say) -> Frames:
+    """The frames of our worlds for models of a task, `segment` or any other."""
+    task = task if task in frame_sets.SCENARIOS else "detect"
+    return frame_sets.load(task, kind, *frame_sets.USED[kind], folder=folder, say=say)

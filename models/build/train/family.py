@@ -48,7 +48,7 @@ ROUNDS = 60
 
 def train_students(name: str, frames: int, out: Path, only: Sequence[str] = ()) -> Card:
     """Train the students of the model `name` of the store `out`, by default all, and add them to its card."""
-    data = frame_sets.load("train", frames)
+    data = frame_sets.load(store.load_card(name, out).task, "train", frames)
     lesson, loss = LESSONS[name]
     for key in only or STUDENTS[name]:
         student = STUDENTS[name][key]
@@ -97,7 +97,7 @@ def add_student(name: str, key: str, network: nn.Module, took: str, out: Path) -
 
 
 def _setup(card: Card, original: onnx.ModelProto) -> QuantizerSetup:
-    calibration, choose, test = (frame_sets.load(kind, *used) for kind, used in frame_sets.USED.items())
+    calibration, choose, test = (frame_sets.load(card.task, kind, *used) for kind, used in frame_sets.USED.items())
     return labelled(card, original, camera_inputs(calibration.images, card), choose, test)
 
 

@@ -1,6 +1,6 @@
 """Sets of labelled frames for training, calibration, choice and test; rendered once, cached in git-ignored `data/`.
 
-One seed is one building, so disjoint seeds give unseen buildings. Missions use seeds 0 to 999.
+One seed is one place of a scenario, so disjoint seeds give unseen places. Missions use seeds 0 to 999.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ SEEDS = {
     "test": range(5000, 6000),           # metrics on the cards
 }
 
-PER_BUILDING = 80
-"""Frames rendered in one building."""
+SCENARIOS = {
+    "detect": ("search_rescue", "convoy", "search_rescue", "formation", "search_rescue", "warehouse"),
+    "segment": ("search_rescue",),
+}
+"""The scenarios of the places, in turn, by the task of the model. Buildings vary most."""
 
-USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 80)}
-"""Number of frames, and frames per building, for calibration, choice and test."""
+PER_PLACE = 80
+"""Frames rendered in one place."""
+
+USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 40)}
+"""Number of frames, and frames per place, for calibration, choice and test."""
 
 DATA = Path("data/frames")
 
@@ -52,34 +58,44 @@ class Frames:
         return self.boxes[start:end, 1:]
 
 
-def load(
-    kind: str, count: int, per_building: int = PER_BUILDING, folder: Path = DATA, say: Callable[[str], None] = print
-) -> Frames:
-    """`count` frames of the seeds of `kind`, from the cache in `folder`, or rendered by two processes and cached."""
-    seeds = buildings(kind, count, per_building)
-    if count > per_building * len(seeds):
-        raise ValueError(f"{kind} has {len(SEEDS[kind])} buildings of {per_building} frames, {count} were asked for")
-    path = folder / f"{kind}-{count}-{per_building}-{_appearance_hash()}.npz"
+def load(task: str, kind: str, count: int, per_place: int = PER_PLACE, folder: Path = DATA,
+         say: Callable[[str], None] = print) -> Frames:
+    """`count` frames for models of a task, of the seeds of `kind`: cached in `folder`, or rendered by two processes.
+
+    Raises ValueError for more frames than the seeds give.
+    """
+    where = places(task, kind, count, per_place)
+    path = folder / f"{task}-{kind}-{count}-{per_place}-{_appearance_hash(task)}.npz"
     if not path.is_file():
-        say(f"rendering {count} {kind} frames in {len(seeds)} buildings")
+        say(f"rendering {count} {kind} frames in {len(where)} places of {', '.join(dict.fromkeys(SCENARIOS[task]))}")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-            frames = _join(list(pool.map(render, seeds, [per_building] * len(seeds))), count)
+            frames = _join(list(pool.map(render, *zip(*where, strict=True), [per_place] * len(where))), count)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, images=frames.images, masks=frames.masks, boxes=frames.boxes)
     with np.load(path) as file:
         return Frames(images=file["images"], masks=file["masks"], boxes=file["boxes"])
 
 
-def buildings(kind: str, count: int, per_building: int = PER_BUILDING) -> range:
-    """The seeds of `count` frames of `kind`."""
-    return SEEDS[kind][: -(-count // per_building)]
+def places(task: str, kind: str, count: int, per_place: int = PER_PLACE) -> list[tuple[str, int]]:
+    """Scenario and seed of each place of `count` frames of `kind`, for models of a task."""
+    needed, seeds, turns = -(-count // per_place), SEEDS[kind], SCENARIOS[task]
+    if needed > len(seeds):
+        raise ValueError(f"{kind} has {len(seeds)} places of {per_place} frames, {count} were asked for")
+    return [(turns[k % len(turns)], seed) for k, seed in enumerate(seeds[:needed])]
 
 
-def render(seed: int, count: int) -> Frames:
-    """`count` frames of one building."""
+def told(task: str, kind: str, count: int, per_place: int = PER_PLACE) -> str:
+    """The same as text, for cards."""
+    where = places(task, kind, count, per_place)
+    names = list(dict.fromkeys(name for name, _ in where))
+    return f"{count} frames of places {where[0][1]}-{where[-1][1]} of {', '.join(names)}"
+
+
+def render(scenario: str, seed: int, count: int) -> Frames:
+    """`count` frames of one place."""
     from models.build.train.rendering import render_frames
 
-    shots = list(render_frames(seed, count))
+    shots = list(render_frames(scenario, seed, count))
     boxes = [
         (i, box.label, box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.counts)
         for i, shot in enumerate(shots) for box in shot.boxes
@@ -104,7 +120,10 @@ def _join(parts: list[Frames], count: int) -> Frames:
     )
 
 
-def _appearance_hash() -> str:
+def _appearance_hash(task: str) -> str:
     """A hash of some rendered frames: cached frames are not used if the appearance of the worlds has changed."""
-    sample = render(SEEDS["train"][0], 4)
-    return hashlib.sha256(sample.images.tobytes() + sample.masks.tobytes() + sample.boxes.tobytes()).hexdigest()[:8]
+    digest = hashlib.sha256()
+    for scenario in dict.fromkeys(SCENARIOS[task]):
+        sample = render(scenario, SEEDS["train"][0], 4)
+        digest.update(sample.images.tobytes() + sample.masks.tobytes() + sample.boxes.tobytes())
+    return digest.hexdigest()[:8]

@@ -58,14 +58,14 @@ REAL = 8
 
 def make(name: str, frames: int, minutes: float, out: Path) -> Card:
     """Train model `name`, and write it to the store `out`."""
-    data = frame_sets.load("train", frames)
+    data = frame_sets.load(TASK[name], "train", frames)
     clock = MonotonicClock()
     start_ns = clock.now_ns()
     network, steps = train(name, data, minutes * 60)
     took_min = seconds(clock.now_ns() - start_ns) / 60
     torch.save(network.state_dict(), frame_sets.DATA / f"{name}.pt")
     return ship(name, network, out, {
-        "train": _seeds("train", frames), "train_steps": steps, "train_minutes": f"{took_min:.1f}",
+        "train": frame_sets.told(TASK[name], "train", frames), "train_steps": steps, "train_minutes": f"{took_min:.1f}",
     })
 
 
@@ -75,7 +75,7 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
     export(name, network, file)
     work = frame_sets.DATA / "store"         # a store for all trials; only shipped files are copied
     sha256, size_bytes = store.put(file.read_bytes(), work)
-    calibration, choose, test = (frame_sets.load(kind, *used) for kind, used in frame_sets.USED.items())
+    calibration, choose, test = (frame_sets.load(TASK[name], kind, *used) for kind, used in frame_sets.USED.items())
     session = Session(file)
     card = Card(
         name=name, task=TASK[name], inputs=session.inputs, outputs=session.outputs, parameters=parameters(network),
@@ -87,7 +87,7 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
         labels=list(LABELS[name]), made_by=f"python -m models.build.train.recipe {name}",
         made_with=made_with | {
             "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]),
-            **{kind: _seeds(kind, *used) for kind, used in frame_sets.USED.items()},
+            **{kind: frame_sets.told(TASK[name], kind, *used) for kind, used in frame_sets.USED.items()},
             **{tool: version(tool) for tool in ("torch", "onnx", "onnxruntime")},
             "host": host_processor(),
         },
@@ -123,7 +123,7 @@ def batch(out: Path) -> None:
     """Make the shipped files take several inputs at once, which changes their hashes, and measure batch times."""
     for name in store.names(out):
         card = store.load_card(name, out)
-        frames = frame_sets.render(frame_sets.SEEDS["calibrate"][0], REAL).images
+        frames = frame_sets.render("search_rescue", frame_sets.SEEDS["calibrate"][0], REAL).images
         keys = runnable(card, ON_CPU)
         card = timed(batched(card, keys, out, camera_inputs(frames, card)), keys, out)
         store.save_card(card, out)
@@ -160,11 +160,6 @@ def _timed(cards: list[Card], out: Path) -> list[Card]:
             print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
                   f"p95 {variant.run_time.p95_ms:.2f} ms", flush=True)
     return made
-
-
-def _seeds(kind: str, *used: int) -> str:
-    seeds = frame_sets.buildings(kind, *used)
-    return f"{used[0]} frames of buildings {seeds[0]}-{seeds[-1]}"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Renders labelled frames: one building per seed, seen as by robots on a mission."""
+"""Renders labelled frames: one place of a scenario per seed, seen as by robots on a mission."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds import scenarios
+from sim_worlds.engine import Engine
+from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.robots import ROVER
-from sim_worlds.scenarios.search_rescue.building import Building, generate
+from sim_worlds.robots import KINDS, ROVER, FlyingKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.sensors.suite import CAMERA
+from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
@@ -23,6 +25,8 @@ AIMED_SHARE = 0.62                   # frames that are aimed at a target; some o
 AIMED_M = (0.6, 6.0)                 # distance to that target
 OTHERS_M = (0.7, 3.5)                # distance of a robot that is placed in view
 OTHERS_SHARE = 0.45                  # frames with one or two robots placed in view
+FLIES_M = (1.2, 2.2)                 # heights of robots that fly
+TILT_RAD = 0.06                      # standard deviation of their roll and pitch
 RESOLUTION_M = 0.1
 
 
@@ -36,20 +40,26 @@ class LabelledFrame:
     pose: Pose                       # of the robot that took it
 
 
-def render_frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
-    """`count` frames from the building of a seed; the same arguments give the same frames.
+def render_frames(scenario: str, seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
+    """`count` frames from the place of a scenario and seed; the same arguments give the same frames.
 
-    Robots stand in free space, with other robots around; 60 to 70 % of the frames show a target 0.6 to 6 m away.
-    Raises ValueError if `robots` is below 1.
+    Robots stand in free space, or hover above it, with other robots around; 60 to 70 % of the frames show a target 0.6
+    to 6 m away. Raises ValueError if `robots` is below 1, for an unknown scenario, and for one without targets.
     """
     if robots < 1:
         raise ValueError(f"frames need at least 1 robot, not {robots}")
-    building = generate(seed, robots)
-    fleet = [RobotSpec(name=f"robot_{i}", kind="carrier" if i % 4 == 3 else "rover", physics="kinematic")
+    kind = getattr(scenarios.load(scenario), "KIND", "rover")
+    other_kind = "carrier" if kind == "rover" else kind
+    fleet = [RobotSpec(name=f"robot_{i}", kind=other_kind if i % 4 == 3 else kind, physics="kinematic")
              for i in range(robots)]
+    with scenarios.build(scenario, fleet, seed, render=False) as world:
+        assert isinstance(world, Engine)
+        place, camera = world.environment, world.suite.camera
+    if not place.targets or camera is None:
+        raise ValueError(f"scenario {scenario} has no targets or no camera")
     rng = np.random.default_rng([seed, 7])
-    places = _Places(building)
-    with Bullet(building, fleet) as bullet:
+    places = _Places(place, camera, flies=isinstance(KINDS[kind], FlyingKind))
+    with Bullet(place, fleet, camera=camera) as bullet:
         for number in range(count):
             me = number % robots
             pose = places.viewpoint(rng)
@@ -59,18 +69,21 @@ def render_frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFr
                 bullet.teleport(other, where)
             image, ids = bullet.camera(pose)
             yield LabelledFrame(image=image, mask=ground_truth.mask(ids, bullet.class_of), pose=pose,
-                                boxes=ground_truth.boxes(ids, bullet.target_ids, building, pose))
+                                boxes=ground_truth.boxes(ids, bullet.target_ids, place, pose, camera))
 
 
 class _Places:
-    """Samples poses of robots in a building."""
+    """Samples poses of robots in a place."""
 
-    def __init__(self, building: Building) -> None:
-        self._targets = building.targets
-        self._grid = Grid(size_m=building.size_m, resolution_m=RESOLUTION_M)
-        self._blocked = self._grid.rasterise(building.solids(targets=False))
+    def __init__(self, place: Environment, camera: Camera, flies: bool) -> None:
+        self._targets, self._flies = place.targets, flies
+        self._half_view = math.atan(camera.width_px / 2 / camera.focal_px)
+        self._grid = Grid(size_m=place.size_m, resolution_m=RESOLUTION_M)
+        under = [thing for thing in place.clutter if any(thing.rect().holds(t.rect()) for t in place.targets)]
+        hiding = [part for thing in place.clutter if thing not in under and not flies for part in thing.parts]
+        self._blocked = self._grid.rasterise([*place.walls, *hiding])
         # a smaller margin than ROBOT_RADIUS_M, so that robots can stand close to targets
-        free = ~self._grid.rasterise(building.solids(), ROVER.radius_m + 0.05)
+        free = ~self._grid.rasterise(place.walls if flies else place.solids(), ROVER.radius_m + 0.05)
         centres = self._grid.centres_m()
         iy, ix = np.nonzero(free[::2, ::2])
         iy, ix = 2 * iy, 2 * ix
@@ -88,11 +101,17 @@ class _Places:
                     continue
                 x, y = self._free[int(rng.choice(ring))] + rng.uniform(-0.05, 0.05, 2)
                 if self._grid.sees(self._blocked, x, y, target.x_m, target.y_m):
-                    half_view = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px)
-                    off = float(np.clip(rng.normal(0.0, 0.45), -1.05, 1.05)) * half_view
-                    return Pose(float(x), float(y), math.atan2(target.y_m - y, target.x_m - x) + off)
+                    off = float(np.clip(rng.normal(0.0, 0.45), -1.05, 1.05)) * self._half_view
+                    return self._pose(rng, x, y, math.atan2(target.y_m - y, target.x_m - x) + off)
         x, y = self._free[int(rng.integers(len(self._free)))]
-        return Pose(float(x), float(y), float(rng.uniform(-math.pi, math.pi)))
+        return self._pose(rng, x, y, float(rng.uniform(-math.pi, math.pi)))
+
+    def _pose(self, rng: np.random.Generator, x_m: float, y_m: float, heading_rad: float) -> Pose:
+        """A pose on the floor, or in the air and a little tilted."""
+        if not self._flies:
+            return Pose(float(x_m), float(y_m), heading_rad)
+        roll, pitch = np.clip(rng.normal(0.0, TILT_RAD, 2), -3 * TILT_RAD, 3 * TILT_RAD).tolist()
+        return Pose(float(x_m), float(y_m), heading_rad, float(rng.uniform(*FLIES_M)), roll, pitch)
 
     def other_poses(self, rng: np.random.Generator, pose: Pose, count: int) -> list[Pose]:
         """Poses of the other robots, without overlaps: sometimes one or two in view, the others anywhere."""
@@ -110,7 +129,7 @@ class _Places:
             x, y = (float(v) for v in self._free[k])
             if all(math.hypot(x - a, y - b) > 0.6 for a, b in taken):
                 taken.append((x, y))
-                poses.append(Pose(x, y, float(rng.uniform(-math.pi, math.pi))))
+                poses.append(self._pose(rng, x, y, float(rng.uniform(-math.pi, math.pi))))
             elif len(poses) < in_view:
                 in_view = len(poses)
         return poses

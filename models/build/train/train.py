@@ -67,7 +67,7 @@ def learn(
         optimizer.param_groups[0]["lr"] = rate * learning_rate(done)
         chosen = order.take(batch)
         image, goal = augment(images[chosen], tuple(part[chosen] for part in truth))
-        with torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
             error = loss(network, image, goal)
         optimizer.zero_grad()
         error.backward()
