@@ -14,6 +14,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from sim_worlds.radio.news import ReachNews
+from sim_worlds.sensors.faults import SensorFaults
 from sim_worlds.slips import Slips
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.policy.lateness import Lateness
@@ -58,6 +59,7 @@ class WorldServer:
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
         self._cannot: dict[str, int] = {}                # acts of another kind of robot, by robot
+        self._sensor_faults = SensorFaults(settings.seed, world.sensors)
         self._look_ns = 0                                    # simulated time of the next look at the radio reach
         self._reach: ReachNews | None = None
         if settings.radio is not None:
@@ -117,6 +119,8 @@ class WorldServer:
                     self._timers.at(message.at_ns + ns(for_s), self._stop)
             case msg.Drain():
                 self._stop()
+            case msg.InjectedFaults(sensors=faults):
+                self._sensor_faults.set(one for one in faults if one.robot in self._observations_sent)
             case msg.Gone(name=name) if name in self._present:
                 del self._present[name]
                 self._world.remove(name)
@@ -206,6 +210,7 @@ class WorldServer:
         self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
         self._poses[name] = seen.pose
+        seen = self._sensor_faults.of(name, seen, self._world.time_s)
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
         sensed = msg.Sensed(
             sequence=seen.sequence, at_s=seconds(due_ns), age_s=seen.age_s, pose=seen.pose,

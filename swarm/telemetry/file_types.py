@@ -151,8 +151,8 @@ class Record(Protocol):
 
 EVENTS: dict[str, str] = {
     "started": "launcher: the streams began",
-    "fault": "launcher: a fault began (`fault`: its kind and target)",
-    "fault_over": "launcher: a fault ended (`fault`: its kind and target)",
+    "fault": "launcher: a fault began (`fault`: its kind, target and sensor)",
+    "fault_over": "launcher: a fault ended (`fault`: its kind, target and sensor)",
     "held_up": "any process: it did not run for a while (`for_s`): it was stopped, or the host was busy",
     "killed": "launcher: a process ended because of a fault (`process`, `how`)",
     "crashed": "launcher: a process ended by itself (`process`, `how`)",
