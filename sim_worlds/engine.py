@@ -24,7 +24,7 @@ from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
-from sim_worlds.sensors.lidar import Scanners
+from sim_worlds.sensors.lidar import NO_SCAN, Scanners
 from sim_worlds.sensors.past import Past
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
@@ -33,8 +33,6 @@ from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneR
 from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
 from swarm.core.protocol.world import Act, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
-
-NO_SCAN = np.empty(0, np.float32)
 
 AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 

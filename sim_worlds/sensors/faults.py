@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
+from sim_worlds.sensors.lidar import NO_SCAN
 from swarm.core.policy import draw
 from swarm.core.protocol.sensors import (
     AnySensor,
@@ -28,8 +29,6 @@ from swarm.core.protocol.sensors import (
     SensorSuite,
 )
 from swarm.core.protocol.world import Observation, Pose
-
-NO_SCAN = np.empty(0, np.float32)
 
 
 @dataclass(slots=True)
@@ -148,9 +147,11 @@ class SensorFaults:
     def _miscounted(self, robot: str, faults: Iterable[SensorFault], seen: Observation) -> Observation:
         """The readings of odometry that counts wrongly, or once did: what was miscounted stays."""
         scales = {fault.sensor: fault.scale for fault in faults}
-        counted = {name: Reading(reading.age_s, self._miscounts[robot, name].count(reading.values, scales.get(name, 1.0)))
-                   for name, reading in seen.readings.items() if (robot, name) in self._miscounts}
-        return replace(seen, readings={**seen.readings, **counted}) if counted else seen
+        readings = dict(seen.readings)
+        for name, reading in seen.readings.items():
+            if (miscount := self._miscounts.get((robot, name))) is not None:
+                readings[name] = Reading(reading.age_s, miscount.count(reading.values, scales.get(name, 1.0)))
+        return replace(seen, readings=readings)
 
 
 class _Miscount:

@@ -145,7 +145,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SensorFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What ails one sensor of one robot; the defaults: nothing. `BIASES` says which biases a kind of sensor can have."""
+    """What ails one sensor of one robot; the defaults: nothing. `BIASES` says which biases a sensor can have."""
 
     robot: ShortText
     sensor: SensorName
