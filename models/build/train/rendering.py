@@ -16,8 +16,10 @@ from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.suite import CAMERA
+from sim_worlds.surroundings import varied
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
+from swarm.core.settings.randomise import NOTHING, Randomise, surroundings
 
 AIMED_SHARE = 0.62                   # frames that are aimed at a target; some others show one by chance
 AIMED_M = (0.6, 6.0)                 # distance to that target
@@ -36,15 +38,19 @@ class LabelledFrame:
     pose: Pose                       # of the robot that took it
 
 
-def render_frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
+def render_frames(
+    seed: int, count: int, robots: int = 8, randomise: Randomise = NOTHING,
+) -> Iterator[LabelledFrame]:
     """`count` frames from the building of a seed; the same arguments give the same frames.
+
+    randomise: of the looks of the building, beside what the scenario draws itself, as in a launch file.
 
     Robots stand in free space, with other robots around; 60 to 70 % of the frames show a target 0.6 to 6 m away.
     Raises ValueError if `robots` is below 1.
     """
     if robots < 1:
         raise ValueError(f"frames need at least 1 robot, not {robots}")
-    building = generate(seed, robots)
+    building = varied(generate(seed, robots), surroundings(randomise, seed))
     fleet = [RobotSpec(name=f"robot_{i}", kind="carrier" if i % 4 == 3 else "rover", physics="kinematic")
              for i in range(robots)]
     rng = np.random.default_rng([seed, 7])
