@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -17,26 +16,23 @@ from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
-from sim_worlds.physics.bodies import Bodies
-from sim_worlds.physics.closeness import pairs_within
-from sim_worlds.physics.motion import Motion, places_of, start_of
+from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
+from sim_worlds.physics.starts import with_requested_spawns
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
-from sim_worlds.sensors.lidar import Scanners
+from sim_worlds.sensors.lidar import NO_SCAN, Scanners
 from sim_worlds.sensors.past import Past
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisy
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisier, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
+from sim_worlds.surroundings import varied
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
 from swarm.core.protocol.world import Act, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
-
-NO_SCAN = np.empty(0, np.float32)
-
-AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
+from swarm.core.settings.randomise import Surroundings
 
 
 class Engine(World):
@@ -73,7 +69,7 @@ class Engine(World):
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         told = msgspec.structs.replace(self.suite, area_m=max(self.suite.area_m, self.environment.size_m))
-        self._suites = [noisy(told) if robot.sensors == "noisy" else told for robot in fleet]
+        self._suites = [noisier(noisy(told) if robot.sensors == "noisy" else told, robot.noise) for robot in fleet]
         casters = Scanners(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._instruments = [
             Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None
@@ -225,6 +221,12 @@ class Engine(World):
         if self.motion.bullet is not None:
             self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)
 
+    def surround(self, surroundings: Surroundings) -> None:
+        """Vary floor and looks of the place, before the start."""
+        self.environment = varied(self.environment, surroundings)
+        if self.motion.bullet is not None:
+            self.motion.bullet.surround(self.environment)
+
     def remove(self, robot: str) -> None:
         """Stop the robot; it ignores commands from now on."""
         i = self.index(robot)
@@ -264,31 +266,6 @@ def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: M
     """A mission from a scenario's measures (name -> unit and meaning) and their present values."""
     return Mission(headline=headline, measures=[
         Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])
-
-
-def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec]) -> AnyEnvironment:
-    """The environment with the spawn poses that the fleet requests.
-
-    Raises ValueError if a robot cannot stand there, or if there are fewer spawns than robots.
-    """
-    if len(environment.spawns) < len(fleet):
-        raise ValueError(f"{len(fleet)} robots, but only {len(environment.spawns)} spawn poses")
-    spawns = list(environment.spawns)
-    kinds = [KINDS[robot.kind] for robot in fleet]
-    radii_m = [kind.radius_m for kind in kinds]
-    for i, robot in enumerate(fleet):
-        if robot.spawn is not None:
-            environment.check_spawn(*robot.spawn, radii_m[i])
-            spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad, spawns[i].z_m)
-    starts = places_of([start_of(*each, environment.top_m) for each in zip(spawns, kinds, strict=False)])
-    first, second = pairs_within(starts[:, :2], 2 * max(radii_m))
-    level = Bodies(kinds).level_with(starts[:, 3], first, second)
-    for i, j in sorted(sorted(pair) for pair in zip(first[level].tolist(), second[level].tolist(), strict=True)):
-        a, b = spawns[i], spawns[j]
-        if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
-            raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "
-                             f"({b.x_m:g}, {b.y_m:g})")
-    return replace(environment, spawns=tuple(spawns))
 
 
 def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:

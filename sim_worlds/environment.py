@@ -36,6 +36,7 @@ class Environment:
     floor_colour: Colour = (0.4, 0.4, 0.4)
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp
+    brightness: float = 1.0                      # of the lamp
     ceiling_m: float | None = None               # no robot flies higher; None: the top of the highest wall
 
     @property

@@ -22,7 +22,8 @@ def main(settings: WorldFile, where: str) -> int:
     log_to_stderr(settings.name)
     floor = floor_plan(settings_files.load_map(Path(settings.map))) if settings.map else None
     try:
-        world = scenarios.build(settings.scenario, settings.robots, settings.seed, floor)
+        world = scenarios.build(settings.scenario, settings.robots, settings.seed, floor,
+                                surroundings=settings.surroundings)
     except ValueError as error:                          # the fleet is empty, or does not fit
         raise BadInput(f"{where}: robots", str(error), "other robots, places or another seed") from None
     with world:

@@ -14,6 +14,7 @@ from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Observation, Report
+from swarm.core.settings.randomise import Surroundings
 
 
 class CannotAct(ValueError):
@@ -72,6 +73,10 @@ class World(ABC):
     @abstractmethod
     def restore(self, robot: str) -> None:
         """Let a robot act again after a restart of its agent, from where it stands."""
+
+    def surround(self, surroundings: Surroundings) -> None:
+        """Vary floor and looks of the place, before the start. Raises: ValueError if this world cannot."""
+        raise ValueError("this world has nothing that can be randomised; leave out randomise")
 
     def places(self) -> NDArray[np.float64] | None:
         """Where all robots are now: x, y in metres, [robots, 2]. None: this world does not know."""

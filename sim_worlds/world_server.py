@@ -14,6 +14,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from sim_worlds.radio.news import ReachNews
+from sim_worlds.sensors.faults import SensorFaults
 from sim_worlds.slips import Slips
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.policy.lateness import Lateness
@@ -22,6 +23,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Act, Pose
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import WorldFile
+from swarm.core.settings.randomise import AS_BUILT
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 
@@ -58,6 +60,8 @@ class WorldServer:
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
         self._cannot: dict[str, int] = {}                # acts of another kind of robot, by robot
+        self._sensor_faults = SensorFaults(settings.seed, world.sensors)
+        self._drawn = drawn_of(settings)
         self._look_ns = 0                                    # simulated time of the next look at the radio reach
         self._reach: ReachNews | None = None
         if settings.radio is not None:
@@ -117,6 +121,8 @@ class WorldServer:
                     self._timers.at(message.at_ns + ns(for_s), self._stop)
             case msg.Drain():
                 self._stop()
+            case msg.InjectedFaults(sensors=faults):
+                self._sensor_faults.set(one for one in faults if one.robot in self._observations_sent)
             case msg.Gone(name=name) if name in self._present:
                 del self._present[name]
                 self._world.remove(name)
@@ -150,9 +156,15 @@ class WorldServer:
         self._due = [(self._sense_ns * i // count, i, name)  # spread over the period: renderings should not coincide
                      for i, name in enumerate(self._world.names)]
         self._participant.report(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
+        self._report_drawn()
         self._participant.report(self._scene())
         self._turn()
         self._next_news()
+
+    def _report_drawn(self) -> None:
+        """What was drawn for this world and its robots, if anything was."""
+        for detail in self._drawn:
+            self._participant.report(msg.Happened(what="drawn", detail=detail))
 
     def _stop(self) -> None:
         if self._running:
@@ -206,6 +218,7 @@ class WorldServer:
         self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
         self._poses[name] = seen.pose
+        seen = self._sensor_faults.of(name, seen, self._world.time_s)
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
         sensed = msg.Sensed(
             sequence=seen.sequence, at_s=seconds(due_ns), age_s=seen.age_s, pose=seen.pose,
@@ -234,3 +247,16 @@ class WorldServer:
 
     def _scene(self) -> msg.Scene:
         return msg.Scene(json=msgspec.json.encode(self._world.scene()))
+
+
+def drawn_of(settings: WorldFile) -> list[dict[str, str | float | int]]:
+    """Details of events: what was drawn for the place, and for each robot; none if nothing was."""
+    place, details = settings.surroundings, list[dict[str, str | float | int]]()
+    if place != AS_BUILT:
+        x, y, z = place.light or (0.0, 0.0, 0.0)
+        details.append({"brightness": place.brightness, "colour": place.colour, "seed": place.seed}
+                       | ({} if place.floor_friction is None else {"floor_friction": place.floor_friction})
+                       | ({} if place.light is None else {"lamp_x": x, "lamp_y": y, "lamp_z": z}))
+    details += [{"robot": robot.name, "mass": robot.mass, "noise": robot.noise} for robot in settings.robots
+                if (robot.mass, robot.noise) != (1.0, 1.0)]
+    return details

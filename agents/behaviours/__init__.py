@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from swarm import plugins
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Perceived, Report
+from swarm.core.protocol.world import Act, Drive, Observation, Perceived, Report
 from swarm.core.settings.errors import BadInput
 
 __path__ = plugins.extended(__path__, "behaviours")
@@ -49,6 +49,9 @@ class Verdict:
 
 Event = Observation | Perceived | Heard | Verdict
 Output = Act | Report | Note
+
+STAY = Drive(v_mps=0.0, w_radps=0.0)
+"""The act of a robot that drives by its lidar, while the lidar gives nothing."""
 
 
 class Behaviour(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
+from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
 from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State
@@ -77,9 +77,11 @@ class Convoy:
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
         driver, pose = self._driver, seen.pose
-        scan = driver.see(seen, now)
         if self._phase in ("out", "station"):
             driver.way.add(pose)
+        if not seen.scan.size:
+            return [STAY, *driver.reports(pose, now, REPORT_NS * self._behind), *self._share(pose, now)]
+        scan = driver.see(seen, now)
         waits = self._waits(now)
         path = driver.way.out(pose, scan, now) if self._phase == "out" and not waits else []
         self._decide(pose, now)

@@ -5,7 +5,7 @@ It is the reference of `convoy`: it sends no notes. Robots leave the depot one a
 
 from __future__ import annotations
 
-from agents.behaviours import Behaviour, Event, Output, Verdict
+from agents.behaviours import STAY, Behaviour, Event, Output, Verdict
 from agents.behaviours.road.driver import Driver
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived
@@ -31,11 +31,13 @@ class ConvoyBaseline:
             driver.judged(event)
         if not isinstance(event, Observation):
             return []
-        scan = driver.see(event, now)
         self._began_ns = now if self._began_ns is None else self._began_ns
         waits = now - self._began_ns < self._wait_ns
         if not self._back:
             driver.way.add(event.pose)
+        if not event.scan.size:
+            return [STAY, *driver.reports(event.pose, now)]
+        scan = driver.see(event, now)
         path = [] if self._back or waits else driver.way.out(event.pose, scan, now)
         self._back |= driver.way.ends(now)
         if self._back:

@@ -6,7 +6,7 @@ import math
 
 from msgspec.structs import replace
 
-from agents.behaviours import Behaviour, Event, Heard, Note, Output
+from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output
 from agents.behaviours.flock import notes
 from agents.behaviours.flock.mates import Mates
 from agents.behaviours.flock.navigator import Navigator
@@ -49,6 +49,8 @@ class Formation:
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
         navigator = self._navigator
+        if not seen.scan.size:
+            return [STAY, *self._share(seen, now)]
         scan = navigator.sense(seen, now, self._mates.places(now))
         if navigator.at_end(seen.pose):
             self._arrived_at = now if self._arrived_at is None else self._arrived_at

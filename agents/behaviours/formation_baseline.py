@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.behaviours import Behaviour, Event, Output
+from agents.behaviours import STAY, Behaviour, Event, Output
 from agents.behaviours.flock.navigator import Navigator
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived
@@ -22,6 +22,8 @@ class Alone:
             return [*navigator.reports()]
         if not isinstance(event, Observation):
             return []
+        if not event.scan.size:
+            return [STAY]
         scan = navigator.sense(event, now, [])
         if navigator.at_end(event.pose):
             navigator.turn()

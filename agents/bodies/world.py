@@ -66,9 +66,12 @@ class WorldBody:
 
 
 def _fits(sensors: SensorSuite, frame: bool, tensors: list[NDArray[Any]]) -> bool:
-    """Whether the tensors are a scan of the lidar, float32 [beams] (empty without one), and a frame if announced."""
+    """Whether the tensors are a scan of the lidar, float32 [beams], and a frame if announced.
+
+    The scan is empty without a lidar, and while the lidar gives nothing.
+    """
     beams = sensors.lidar.beams if sensors.lidar else 0
-    if len(tensors) != 1 + frame or tensors[0].dtype != np.float32 or tensors[0].shape != (beams,):
+    if len(tensors) != 1 + frame or tensors[0].dtype != np.float32 or tensors[0].shape not in ((beams,), (0,)):
         return False
     camera = sensors.camera
     return not frame or (

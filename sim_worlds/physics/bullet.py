@@ -84,7 +84,7 @@ class Bullet:
             self._build(robots, starts)
         self._projection = _p.computeProjectionMatrixFOV(
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
-        self._ceiling = (np.asarray(environment.ceiling_colour) * 255).astype(np.uint8)
+        self._ceiling = _ceiling_rgb(environment)
 
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
         c, b = self._client, self.environment
@@ -103,6 +103,9 @@ class Bullet:
             self.ceiling_id = self._ceiling_of(load)
         self.robot_ids = [_load(c, ROBOT_FILES / f"{r.kind}.urdf", p, fixed=r.physics == "kinematic")
                           for r, p in zip(robots, poses, strict=False)]
+        for body, robot in zip(self.robot_ids, robots, strict=True):
+            if robot.mass != 1.0 and robot.physics == "dynamic":
+                _weigh(c, body, robot.mass)
         static = [*self.wall_ids, *self.clutter_ids, *self.target_ids, *self.ceiling_id]
         self.class_of = np.full(max([self.floor_id, *static, *self.robot_ids]) + 2, WALL, np.uint8)
         for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
@@ -159,6 +162,21 @@ class Bullet:
         moved = shift(self.environment.targets[target], x_m, y_m, yaw_rad)       # from where its body was loaded
         _p.resetBasePositionAndOrientation(self.target_ids[target], *_transform(Pose(*moved)),
                                            physicsClientId=self._client)
+
+    def surround(self, environment: Environment) -> None:
+        """The same place with another floor friction, other colours and another lamp."""
+        self.environment = environment
+        c, b = self._client, environment
+        self._ceiling = _ceiling_rgb(b)
+        _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, physicsClientId=c)
+        chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
+        looks = [([b.floor_colour], self.floor_id), *(
+            ([solid.colour for solid in solids], body) for solids, body in
+            [*zip(chunks, self.wall_ids, strict=True),
+             *zip([thing.parts for thing in b.clutter], self.clutter_ids, strict=True)])]
+        for colours, body in looks:
+            for shape, colour in enumerate(colours):
+                _p.changeVisualShape(body, -1, shapeIndex=shape, rgbaColor=(*colour, 1.0), physicsClientId=c)
 
     def pose(self, robot: int) -> Pose:
         """The pose of the base of a robot that drives: on the floor and level."""
@@ -217,7 +235,8 @@ class Bullet:
         view = _p.computeViewMatrix(eye.tolist(), ahead.tolist(), turn[:, 2].tolist())
         _, _, rgba, _, ids = _p.getCameraImage(
             cam.width_px, cam.height_px, view, self._projection, lightDirection=self.environment.light, shadow=0,
-            lightAmbientCoeff=0.55, lightDiffuseCoeff=0.45, lightSpecularCoeff=0.03,
+            lightAmbientCoeff=0.55 * self.environment.brightness, lightDiffuseCoeff=0.45 * self.environment.brightness,
+            lightSpecularCoeff=0.03,
             renderer=_p.ER_TINY_RENDERER, physicsClientId=self._client)
         shape = cam.height_px, cam.width_px
         ids = _array(ids, np.int32).reshape(shape)
@@ -244,6 +263,20 @@ def _load(client: int, file: Path, pose: Pose, *, fixed: bool) -> int:
     position, quaternion = _transform(pose)
     return _p.loadURDF(str(file), position, quaternion, useFixedBase=fixed, physicsClientId=client,
                        flags=_p.URDF_USE_INERTIA_FROM_FILE)
+
+
+def _weigh(client: int, body: int, factor: float) -> None:
+    """Multiply masses and moments of inertia of all links of a body."""
+    for link in range(-1, _p.getNumJoints(body, physicsClientId=client)):
+        mass, _, inertia = _p.getDynamicsInfo(body, link, physicsClientId=client)[:3]
+        _p.changeDynamics(body, link, mass=factor * mass, localInertiaDiagonal=[factor * one for one in inertia],
+                          physicsClientId=client)
+
+
+def _ceiling_rgb(environment: Environment) -> NDArray[np.uint8]:
+    """The colour of the ceiling, [3], as bright as its lamp."""
+    bright = np.asarray(environment.ceiling_colour) * environment.brightness
+    return (np.clip(bright, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:

@@ -13,6 +13,7 @@ from sim_worlds.maps import FloorPlan
 from sim_worlds.world_interface import World
 from swarm import plugins
 from swarm.core.settings.process_files import RobotSpec
+from swarm.core.settings.randomise import AS_BUILT, Surroundings
 
 __path__ = plugins.extended(__path__, "scenarios")
 
@@ -51,11 +52,19 @@ def takes_map(name: str) -> bool:
 
 
 def build(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None, *,
-          render: bool = True) -> World:
+          render: bool = True, surroundings: Surroundings = AS_BUILT) -> World:
     """The world of a scenario with this fleet: on the floor of a map, or where the scenario places it.
 
+    surroundings: what was drawn for the place.
     Raises ValueError for a fleet that does not fit, and for a map that the scenario does not take.
     """
+    world = _built(name, fleet, seed, floor, render)
+    if surroundings != AS_BUILT:
+        world.surround(surroundings)
+    return world
+
+
+def _built(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | None, render: bool) -> World:
     scenario = load(name)
     if floor is None:
         return scenario.build(fleet, seed, render=render)

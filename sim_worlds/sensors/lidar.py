@@ -19,6 +19,7 @@ from swarm.core.protocol.sensors import Lidar
 from swarm.core.protocol.world import Pose
 
 NO_CIRCLES = np.zeros((0, 3))
+NO_SCAN = np.empty(0, np.float32)    # of a robot without a lidar, or with one that gives nothing
 DRIVES = -math.inf, BLOCKS_BELOW_M   # the heights between which a robot that drives sees
 HEIGHTS_M = 0.05                     # scanners are made for heights in such steps
 

@@ -16,6 +16,7 @@ from swarm.core.protocol.sensors import (
     Localisation,
     Odometry,
     Range,
+    Sensor,
     SensorSuite,
 )
 
@@ -29,6 +30,13 @@ github.com/turtlebot/turtlebot4. All other figures are our choice."""
 PLACE = Localisation(noise_m=0.05, noise_rad=0.02)       # a cell of a map with the usual resolution
 WHEELS = Odometry(error_m_per_m=0.02, error_rad_per_rad=0.05)
 IMU = Imu(noise_mps2=0.02, bias_mps2=0.05, noise_radps=0.002, bias_radps=0.005)
+
+NOISES: dict[type[Sensor], tuple[str, ...]] = {
+    Lidar: ("noise_m",), Range: ("noise_m",), Localisation: ("noise_m", "noise_rad"),
+    Odometry: ("error_m_per_m", "error_rad_per_rad"),
+    Imu: ("noise_mps2", "bias_mps2", "noise_radps", "bias_radps"),
+}
+"""Of each kind of sensor: its standard deviations."""
 
 MOST_LATENCY_S = 10.0
 """Of a sensor: a world remembers where its robots were for as long. Our choice."""
@@ -46,6 +54,15 @@ def noisy(suite: SensorSuite) -> SensorSuite:
         names = itertools.chain(["place"], (f"place_{k}" for k in itertools.count(2)))
         sensors[next(name for name in names if name not in sensors)] = PLACE
     return replace(suite, sensors=sensors)
+
+
+def noisier(suite: SensorSuite, factor: float) -> SensorSuite:
+    """The suite with all its standard deviations times a factor."""
+    if factor == 1.0:
+        return suite
+    return replace(suite, sensors={name: replace(sensor, **{
+        field: factor * getattr(sensor, field) for field in NOISES.get(type(sensor), ())})
+        for name, sensor in suite.sensors.items()})
 
 
 def check_suite(suite: SensorSuite) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from sim_worlds.maps import FloorPlan
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 from swarm.launcher.load import Installed
 from swarm.virtual.perception import check_models
@@ -28,6 +29,7 @@ class KnownOnce(Installed):
         self.check_virtual = lru_cache(check_models)
         self._checked = set[Hashable]()
         self._held = dict[Hashable, Collection[str]]()
+        self._suites = dict[Hashable, Mapping[str, SensorSuite]]()
 
     def check_fleet(
         self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
@@ -42,6 +44,14 @@ class KnownOnce(Installed):
         if (key := (behaviour, scenario, repr(robots), seed, floor and floor.path)) not in self._checked:
             super().check_behaviour(behaviour, scenario, robots, seed, floor)
             self._checked.add(key)
+
+    def sensors(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> Mapping[str, SensorSuite]:
+        key = (scenario, repr(robots), seed, floor and floor.path)
+        if key not in self._suites:
+            self._suites[key] = super().sensors(scenario, robots, seed, floor)
+        return self._suites[key]
 
     def check_models(self, agent: AgentFile) -> Collection[str]:
         streams = [(stream.model, stream.source, stream.priority) for stream in agent.streams]

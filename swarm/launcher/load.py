@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from agents import behaviours
@@ -12,6 +12,7 @@ from sim_worlds.maps import FloorPlan, floor_plan
 from sim_worlds.robots import KINDS
 from swarm import plugins, settings_files
 from swarm.core.policy.trace import Trace
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 from swarm.launcher import find, host_checks
@@ -63,6 +64,12 @@ class Installed:
               plugins.blamed(f"{behaviours.__name__}.{behaviour}")):
             for robot in {robot.kind: robot.name for robot in robots}.values():
                 make(robot, team, seed, world.sensors(robot))
+
+    def sensors(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> Mapping[str, SensorSuite]:
+        with scenarios.build(scenario, robots, seed, floor, render=False) as world:
+            return {robot.name: world.sensors(robot.name) for robot in robots}
 
     def takes_spawns(self, scenario: str) -> bool:
         return hasattr(scenarios.load(scenario), "check_spawn")

@@ -251,7 +251,7 @@ class Collector:
         """
         rows, statistics = self._ledger.close(), self._ledger.statistics()
         slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
-        rows += missed_rows(self._launch, rows, slips, ran_s, self._presence)
+        rows += missed_rows(self._launch, rows, slips, ran_s, self._presence, self._faults)
         if not self._launch.duration_s:              # on boards the duration is not known before
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(

@@ -151,8 +151,8 @@ class Record(Protocol):
 
 EVENTS: dict[str, str] = {
     "started": "launcher: the streams began",
-    "fault": "launcher: a fault began (`fault`: its kind and target)",
-    "fault_over": "launcher: a fault ended (`fault`: its kind and target)",
+    "fault": "launcher: a fault began (`fault`: its kind, target and sensor)",
+    "fault_over": "launcher: a fault ended (`fault`: its kind, target and sensor)",
     "held_up": "any process: it did not run for a while (`for_s`): it was stopped, or the host was busy",
     "killed": "launcher: a process ended because of a fault (`process`, `how`)",
     "crashed": "launcher: a process ended by itself (`process`, `how`)",
@@ -161,6 +161,8 @@ EVENTS: dict[str, str] = {
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
     "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",
+    "drawn": "world: what `randomise` drew, for the place (`floor_friction`, `brightness`, `lamp_x`, ..., `colour`) "
+             "or a robot (`robot`, factors on `mass` and `noise`)",
     "cannot_act": "world: a robot was told what its kind cannot do, as to fly where it drives (`robot`; `acts`: "
                   "how many; `why`, the first time); told again at the end",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",

@@ -14,7 +14,7 @@ Bounds = list[float | None]          # [low, high]: covers the true value with 9
 class Missed(msgspec.Struct, kw_only=True):
     """Due frames that were never submitted, by what missed them."""
 
-    body: int = 0                    # a real robot's sensors did not give the frame; 0 in simulation
+    body: int = 0                    # the robot's sensors gave nothing (in simulation: a `dropout`)
     world: int = 0                   # the simulation stood still, or ran slower than real time
     agent: int = 0                   # the robot's process was dead, stopped or too busy
 
@@ -201,8 +201,9 @@ class FaultRecord(Recovery, kw_only=True):
     """One fault. Times are seconds since the streams began."""
 
     at_s: float                      # planned time
-    kind: str                        # kill, stop, restart, partition, slow, corrupt, lose, clock, disk_full or crash
+    kind: str                        # as in the launch file: kill, stop, ..., bias; or crash
     target: str                      # name of a process; empty: no single target
+    sensor: str = ""                 # of the target, of a dropout, freeze or bias
     groups: list[list[str]] = []     # of a partition: groups without connection to each other
     for_s: float | None = None       # planned duration
     done_s: float | None = None      # when it began; null: it did not begin

@@ -129,7 +129,8 @@ class VirtualProcesses:
     def _begin(self, spec: ProcessSpec, process: VirtualProcess, host: Host) -> None:
         match spec.settings:
             case WorldFile() as settings:
-                world = scenarios.build(settings.scenario, settings.robots, settings.seed, self._floor, render=False)
+                world = scenarios.build(settings.scenario, settings.robots, settings.seed, self._floor, render=False,
+                                        surroundings=settings.surroundings)
                 self._close.append(world.close)
                 take = partial(_take_a_frame, process, settings.seed)
                 policy = WorldServer(host, settings, stamped(world, self._views, take))

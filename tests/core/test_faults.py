@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from swarm.core.policy.faults import Fault, affected, expand, injected
 from swarm.core.protocol.messages import InjectedFaults
+from swarm.core.protocol.sensors import SensorFault
 from swarm.core.settings.launch_file import FaultSpec
 
 FLEETS = {"rover": ["rover_0", "rover_1", "rover_2"], "carrier": ["carrier_0"]}
@@ -24,6 +25,7 @@ WHAT = st.one_of(
     NAMES.map(lambda name: {"slow": name, "factor": 2.0, "for_s": 3.0}),
     NAMES.map(lambda name: {"lose": name, "share": 0.3, "for_s": 2.0}), st.just({"disk_full": True, "for_s": 1.0}),
     st.just({"partition": "random", "for_s": 1.0}),
+    st.sampled_from([*ROBOTS, "rover", "any"]).map(lambda name: {"freeze": name, "sensor": "lidar", "for_s": 1.0}),
     st.just({"partition": [["rover"], ["any", "planner"]], "for_s": 2.0}),
 )
 SPECS = st.lists(st.builds(lambda when, what: FaultSpec(**when, **what), WHEN, WHAT), max_size=6)
@@ -42,7 +44,7 @@ def test_the_same_launch_has_the_same_faults_in_order_within_the_run_and_none_on
     assert [f.at_s for f in faults] == sorted(f.at_s for f in faults)
     assert all(0 <= f.at_s < 60 for f in faults)
     dead: set[str] = set()
-    by_name = {str(getattr(s, kind)) for s in specs for kind in ("kill", "stop", "restart", "slow", "lose")}
+    by_name = {str(getattr(s, kind)) for s in specs for kind in ("kill", "stop", "restart", "slow", "lose", "freeze")}
     for fault in faults:
         assert fault.target in {*ROBOTS, "planner", ""}
         if fault.target in dead:
@@ -99,6 +101,20 @@ def test_what_ails_a_process_is_all_that_lasts() -> None:
         deaf_to=["c", "p"], lose=0.75, corrupt=0.25, slow=6.0, clock_step_s=-5.0, seed=7)
     assert injected("c", on, 7) == InjectedFaults(deaf_to=["a", "b", "p"], seed=7)
     assert injected("free", on, 7) == InjectedFaults(seed=7)
+
+
+def test_the_world_is_told_what_ails_each_sensor_and_nobody_else_is() -> None:
+    on = [Fault(at_s=0, kind="dropout", target="b", sensor="lidar"),
+          Fault(at_s=0, kind="bias", target="a", sensor="lidar", by_m=0.5),
+          Fault(at_s=0, kind="bias", target="a", sensor="lidar", by_m=0.25),
+          Fault(at_s=0, kind="freeze", target="a", sensor="camera"),
+          Fault(at_s=0, kind="bias", target="b", sensor="wheels", scale=2.0),
+          Fault(at_s=0, kind="bias", target="b", sensor="wheels", scale=3.0)]
+    assert injected("a", on, 7) == InjectedFaults(seed=7)
+    assert injected("world", on, 7).sensors == [
+        SensorFault(robot="a", sensor="camera", freeze=True), SensorFault(robot="a", sensor="lidar", by_m=0.75),
+        SensorFault(robot="b", sensor="lidar", dropout=True), SensorFault(robot="b", sensor="wheels", scale=6.0)]
+    assert [affected(fault) for fault in on] == [["world"]] * 6
 
 
 @pytest.mark.parametrize(("fault", "told"), [

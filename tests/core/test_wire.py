@@ -15,7 +15,17 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
-from swarm.core.protocol.sensors import Camera, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
+from swarm.core.protocol.sensors import (
+    Camera,
+    Imu,
+    Lidar,
+    Localisation,
+    Odometry,
+    Range,
+    Reading,
+    SensorFault,
+    SensorSuite,
+)
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
 from swarm.core.protocol.world import Detection, Detections, Drive, Fly, Pose, Report
 
@@ -41,7 +51,8 @@ EXAMPLES: list[msg.Body] = [
     msg.TransferRefused(transfer=3, reason="chunk"),
     msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(for_s=9.5), msg.Drain(), msg.Drained(),
     msg.Shutdown(), msg.Back(name="a", boot=3),
-    msg.InjectedFaults(deaf_to=["b"], lose=0.5, corrupt=0.25, slow=2.0, clock_step_s=-1.0, seed=7),
+    msg.InjectedFaults(deaf_to=["b"], lose=0.5, corrupt=0.25, slow=2.0, clock_step_s=-1.0, seed=7,
+                       sensors=[SensorFault(robot="a", sensor="lidar", freeze=True, by_m=0.5)]),
     msg.InReach(members=["b"]),
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),

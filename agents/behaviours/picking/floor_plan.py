@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 Point = tuple[float, float]
 
 STEP_M = 0.25                        # between the points of a way
+MOST_POINTS = 1000                   # of one line of a way
 RIGHT_M = 0.25                       # robots keep so far to the right of the middle of a lane
 APART_M = 0.35                       # from the middle of that rack: another one may wait for the aisle behind it
 ASIDE_M = 0.5                        # from the end of a rack to a robot that waits there
@@ -151,9 +152,12 @@ def _length_m(way: list[Point]) -> float:
 
 
 def _dense(corners: list[Point]) -> list[Point]:
-    """Points on the lines between corners, up to STEP_M apart, the first and the last corner included."""
+    """Points on the lines between corners, up to STEP_M apart, the first and the last corner included.
+
+    On a line to a place that no robot can be at, as a localisation may tell that is wrong, they are farther apart.
+    """
     points = corners[:1]
     for (x0, y0), (x1, y1) in itertools.pairwise(corners):
-        count = math.ceil(math.hypot(x1 - x0, y1 - y0) / STEP_M)
+        count = min(math.ceil(math.hypot(x1 - x0, y1 - y0) / STEP_M), MOST_POINTS)
         points += [(x0 + (x1 - x0) * k / count, y0 + (y1 - y0) * k / count) for k in range(1, count + 1)]
     return points

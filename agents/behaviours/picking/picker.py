@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from agents.behaviours import Event, Heard, Output, Verdict, required
+from agents.behaviours import STAY, Event, Heard, Output, Verdict, required
 from agents.behaviours.picking.bay_beliefs import BayBeliefs
 from agents.behaviours.picking.floor_plan import FloorPlan, Point, told
 from agents.behaviours.search.camera_view import CameraView
@@ -91,6 +91,8 @@ class Picker:
     # The stages of an errand.
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
+        if not seen.scan.size:
+            return [STAY, *self.notes(seen.pose, now)]
         scan = self._beams.ranges_m(seen)
         at, out = (seen.pose.x_m, seen.pose.y_m), list[Output]()
         path, face = NOWHERE, None

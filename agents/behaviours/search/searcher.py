@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours import Event, Heard, Output, Verdict, required
+from agents.behaviours import STAY, Event, Heard, Output, Verdict, required
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
 from agents.behaviours.search.driving.steering import Steering
@@ -107,8 +107,10 @@ class Searcher(ABC):
         return []
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
-        """Update the map, plan when it is time, steer, claim, and share notes."""
+        """Update the map, plan when it is time, steer, claim, and share notes. Without a scan: stay."""
         self._count["observations"] += 1
+        if not seen.scan.size:
+            return [STAY, *self._claim(now), *self._share(seen.pose, now)]
         scan = self._scans.keep(seen, now)
         self._map.scan(seen.pose, scan, self._mates_expected(now))
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.settings.randomise import NOTHING, Randomise
+
 SEEDS = {
     "train": range(1000, 2000),
     "calibrate": range(3000, 3050),      # calibration of the int8 variants
@@ -23,7 +25,8 @@ SEEDS = {
 }
 
 SCENARIOS = {
-    "detect": ("search_rescue", "convoy", "search_rescue", "formation", "search_rescue", "warehouse"),
+    "detect": ("search_rescue", "convoy", "search_rescue", "formation", "search_rescue", "warehouse",
+               "search_rescue", "coverage"),
     "segment": ("search_rescue",),
 }
 """The scenarios of the places, in turn, by the task of the model. Buildings vary most."""
@@ -33,6 +36,9 @@ PER_PLACE = 80
 
 USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 40)}
 """Number of frames, and frames per place, for calibration, choice and test."""
+
+RANDOMISED = {"train": Randomise(light=0.3, colour=0.3)}
+"""How the looks of places vary beyond what scenarios draw, for training alone: tests are on the worlds as they are."""
 
 DATA = Path("data/frames")
 
@@ -69,7 +75,7 @@ def load(task: str, kind: str, count: int, per_place: int = PER_PLACE, folder: P
     if not path.is_file():
         say(f"rendering {count} {kind} frames in {len(where)} places of {', '.join(dict.fromkeys(SCENARIOS[task]))}")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-            frames = _join(list(pool.map(render, *zip(*where, strict=True), [per_place] * len(where))), count)
+            frames = _join(list(pool.map(render, *zip(*where, strict=True), [per_place] * len(where), [kind] * len(where))), count)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, images=frames.images, masks=frames.masks, boxes=frames.boxes)
     with np.load(path) as file:
@@ -91,11 +97,11 @@ def told(task: str, kind: str, count: int, per_place: int = PER_PLACE) -> str:
     return f"{count} frames of places {where[0][1]}-{where[-1][1]} of {', '.join(names)}"
 
 
-def render(scenario: str, seed: int, count: int) -> Frames:
-    """`count` frames of one place."""
+def render(scenario: str, seed: int, count: int, kind: str = "test") -> Frames:
+    """`count` frames of one place, for a set of `kind`."""
     from models.build.train.rendering import render_frames
 
-    shots = list(render_frames(scenario, seed, count))
+    shots = list(render_frames(scenario, seed, count, randomise=RANDOMISED.get(kind, NOTHING)))
     boxes = [
         (i, box.label, box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.counts)
         for i, shot in enumerate(shots) for box in shot.boxes
@@ -124,6 +130,6 @@ def _appearance_hash(task: str) -> str:
     """A hash of some rendered frames: cached frames are not used if the appearance of the worlds has changed."""
     digest = hashlib.sha256()
     for scenario in dict.fromkeys(SCENARIOS[task]):
-        sample = render(scenario, SEEDS["train"][0], 4)
+        sample = render(scenario, SEEDS["train"][0], 4, "train")
         digest.update(sample.images.tobytes() + sample.masks.tobytes() + sample.boxes.tobytes())
     return digest.hexdigest()[:8]

@@ -17,9 +17,11 @@ from sim_worlds.physics.bullet import Bullet
 from sim_worlds.robots import KINDS, ROVER, FlyingKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.surroundings import varied
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
+from swarm.core.settings.randomise import NOTHING, Randomise, surroundings
 
 AIMED_SHARE = 0.62                   # frames that are aimed at a target; some others show one by chance
 AIMED_M = (0.6, 6.0)                 # distance to that target
@@ -40,11 +42,13 @@ class LabelledFrame:
     pose: Pose                       # of the robot that took it
 
 
-def render_frames(scenario: str, seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
+def render_frames(scenario: str, seed: int, count: int, robots: int = 8,
+                  randomise: Randomise = NOTHING) -> Iterator[LabelledFrame]:
     """`count` frames from the place of a scenario and seed; the same arguments give the same frames.
 
-    Robots stand in free space, or hover above it, with other robots around; 60 to 70 % of the frames show a target 0.6
-    to 6 m away. Raises ValueError if `robots` is below 1, for an unknown scenario, and for one without targets.
+    randomise: what varies of the looks of the place beside what the scenario draws itself, as in a launch file.
+    Robots stand in free space, or hover above it, with others around; 60 to 70 % of the frames show a target 0.6 to 6 m
+    away. Raises ValueError if `robots` is below 1, for an unknown scenario, and for one without targets.
     """
     if robots < 1:
         raise ValueError(f"frames need at least 1 robot, not {robots}")
@@ -54,7 +58,7 @@ def render_frames(scenario: str, seed: int, count: int, robots: int = 8) -> Iter
              for i in range(robots)]
     with scenarios.build(scenario, fleet, seed, render=False) as world:
         assert isinstance(world, Engine)
-        place, camera = world.environment, world.suite.camera
+        place, camera = varied(world.environment, surroundings(randomise, seed)), world.suite.camera
     if not place.targets or camera is None:
         raise ValueError(f"scenario {scenario} has no targets or no camera")
     rng = np.random.default_rng([seed, 7])

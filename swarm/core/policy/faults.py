@@ -14,17 +14,27 @@ import msgspec
 
 from swarm.core.policy import draw
 from swarm.core.protocol.messages import InjectedFaults
+from swarm.core.protocol.sensors import SensorFault
 from swarm.core.settings.launch_file import FaultSpec
 
-FaultKind = Literal["kill", "stop", "restart", "partition", "slow", "corrupt", "lose", "clock", "disk_full"]
+FaultKind = Literal["kill", "stop", "restart", "partition", "slow", "corrupt", "lose", "clock", "disk_full", "dropout",
+                    "freeze", "bias"]
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+OF_SENSORS: tuple[FaultKind, ...] = ("dropout", "freeze", "bias")
+"""Kinds of faults of a robot's sensor. The world injects them: it is what senses."""
+OFFSETS = ("by_m", "by_rad", "by_mps2", "by_radps")
+BIASED = (*OFFSETS, "scale")
+"""Details of a bias."""
+MOST_SCALE = 1e6                     # of all biases of a sensor together
 NEEDS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": (), "stop": ("for_s",), "restart": (), "partition": ("for_s",), "slow": ("factor", "for_s"),
     "corrupt": ("share", "for_s"), "lose": ("share", "for_s"), "clock": ("by_s",), "disk_full": ("for_s",),
+    **dict.fromkeys(OF_SENSORS, ("sensor", "for_s")),
 }
 """Keys that an entry of each kind must have beside its time and its target."""
-MAY: Mapping[FaultKind, tuple[str, ...]] = {"restart": ("after_s",)}
-DETAILS = ("for_s", "after_s", "factor", "share", "by_s")
+MAY: Mapping[FaultKind, tuple[str, ...]] = {"restart": ("after_s",), "bias": BIASED}
+DETAILS = ("for_s", "after_s", "factor", "share", "by_s", "sensor", *BIASED)
+WORLD = "world"
 ANY = "any"
 RANDOM = "random"
 
@@ -41,12 +51,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     factor: float = 1.0
     share: float = 0.0
     by_s: float = 0.0
+    sensor: str = ""                 # of the target, by name; empty: none
+    by_m: float = 0.0
+    by_rad: float = 0.0
+    by_mps2: float = 0.0
+    by_radps: float = 0.0
+    scale: float = 1.0
 
     @property
     def name(self) -> str:
-        """Kind and target, for people."""
+        """Kind, target and sensor, for people."""
         groups = " | ".join(", ".join(group) for group in self.groups)
-        return " ".join(filter(None, (self.kind, self.target or groups)))
+        return " ".join(filter(None, (self.kind, self.target or groups, self.sensor)))
 
 
 def kinds_of(spec: FaultSpec) -> list[FaultKind]:
@@ -93,6 +109,7 @@ def injected(name: str, faults: Sequence[Fault], seed: int) -> InjectedFaults:
     return InjectedFaults(
         deaf_to=sorted(deaf_to), lose=_together(mine, "lose"), corrupt=_together(mine, "corrupt"),
         slow=math.prod(fault.factor for fault in mine), clock_step_s=sum(fault.by_s for fault in mine), seed=seed,
+        sensors=_of_sensors(faults) if name == WORLD else [],
     )
 
 
@@ -100,7 +117,22 @@ def affected(fault: Fault) -> list[str]:
     """Processes that must inject the fault themselves; empty if the host injects it from outside."""
     if fault.kind == "partition":
         return [name for group in fault.groups for name in group]
+    if fault.kind in OF_SENSORS:
+        return [WORLD]
     return [fault.target] if fault.kind in ("slow", "corrupt", "lose", "clock") else []
+
+
+def _of_sensors(faults: Sequence[Fault]) -> list[SensorFault]:
+    """What ails each sensor: all its faults together."""
+    ailing: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        if fault.kind in OF_SENSORS:
+            ailing.setdefault((fault.target, fault.sensor), []).append(fault)
+    return [SensorFault(
+        robot=robot, sensor=sensor, dropout=any(one.kind == "dropout" for one in its),
+        freeze=any(one.kind == "freeze" for one in its), scale=min(math.prod(one.scale for one in its), MOST_SCALE),
+        **{name: sum(getattr(one, name) for one in its) for name in OFFSETS},
+    ) for (robot, sensor), its in sorted(ailing.items())]
 
 
 def _together(faults: Sequence[Fault], kind: FaultKind) -> float:

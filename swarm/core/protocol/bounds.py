@@ -19,6 +19,7 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on the clock of one robot
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
+Bias = Annotated[float, Meta(ge=-1e6, le=1e6)]                   # of a sensor, in its unit
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 BoxNumber = Annotated[int, Meta(ge=1, le=16)]
 ShortText = Annotated[str, Meta(max_length=64)]                  # a name that only people and look-ups need

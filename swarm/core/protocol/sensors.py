@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.protocol.bounds import Finite, RateHz, Seconds
+from swarm.core.protocol.bounds import Finite, RateHz, Seconds, ShortText
 
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 BeamCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -142,6 +142,29 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
 
     age_s: Seconds                   # since the measurement, when the observation is made
     values: Annotated[tuple[Finite, ...], msgspec.Meta(max_length=MOST_VALUES)]
+
+
+class SensorFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What ails one sensor of one robot; the defaults: nothing. `BIASES` says which biases a sensor can have."""
+
+    robot: ShortText
+    sensor: SensorName
+    dropout: bool = False            # it gives nothing
+    freeze: bool = False             # it repeats one value, as if it were new
+    by_m: Finite = 0.0
+    by_rad: Finite = 0.0
+    by_mps2: Finite = 0.0
+    by_radps: Finite = 0.0
+    scale: Finite = 1.0
+
+
+BIASES: dict[type[Sensor], tuple[str, ...]] = {
+    Lidar: ("by_m",), Range: ("by_m",), Localisation: ("by_m", "by_rad"), Imu: ("by_mps2", "by_radps"),
+    Odometry: ("scale",),
+}
+"""The biases that a sensor of each kind can have: fields of `SensorFault`. Other kinds have none."""
+
+MOST_SENSOR_FAULTS = 4096            # in one message
 
 
 Readings = Annotated[dict[SensorName, Reading], msgspec.Meta(max_length=MOST_SENSORS)]

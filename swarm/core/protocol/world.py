@@ -46,8 +46,8 @@ class Pose(msgspec.Struct, frozen=True, array_like=True):
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The sensor readings of one robot at one instant.
 
-    scan: float32 [beams], metres; the lidar's range for a beam that hits nothing.
-    frame: uint8 [height, width, 3], RGB, or None between two frames.
+    scan: float32 [beams], metres; the lidar's range for a beam that hits nothing. Empty: no lidar, or it gives nothing.
+    frame: uint8 [height, width, 3], RGB, or None between two frames, and while the camera gives nothing.
     """
 
     sequence: int                    # counts observations of this robot; newest wins

@@ -9,6 +9,7 @@ from msgspec import Meta
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import (
+    Bias,
     BoxNumber,
     Deadline,
     Finite,
@@ -19,8 +20,10 @@ from swarm.core.protocol.bounds import (
     RunSeconds,
     Seed,
 )
+from swarm.core.protocol.sensors import SensorName
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.links import LinkSpec
+from swarm.core.settings.randomise import NOTHING, Randomise
 
 
 class FleetSpec(Strict, frozen=True, kw_only=True):
@@ -86,6 +89,15 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     clock: str | None = None         # its wall clock steps by `by_s`, for good
     by_s: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None              # of `clock`; negative: back
     disk_full: Literal[True] | None = None   # nothing can be written into the run folder
+    dropout: str | None = None       # a robot: its `sensor` gives nothing
+    freeze: str | None = None        # a robot: its `sensor` repeats one value, as if it were new
+    bias: str | None = None          # a robot: its `sensor` is wrong `by_m`, ...: those that its kind can have
+    sensor: SensorName | None = None         # of `dropout`, `freeze` and `bias`: its name
+    by_m: Bias | None = None         # lidar, range: of each range; localisation: in a direction that is drawn
+    by_rad: Bias | None = None       # localisation: of the heading
+    by_mps2: Bias | None = None      # IMU
+    by_radps: Bias | None = None     # IMU
+    scale: Annotated[float, Meta(ge=0.001, le=1000.0)] | None = None          # odometry: metres counted for each metre
 
 
 PLANNERS = ("planner", "standby")
@@ -133,6 +145,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     behaviour: str = ""              # of the robots; empty: the scenario's
     perception: Quality = "model"    # in virtual time: the truth, as models see, or with half the recall
+    randomise: Randomise = NOTHING           # what each seed draws anew: masses, friction, light, colours, noise
     reach_m: ReachM | None = None    # robots farther apart do not hear each other; null: all do
     base: Base | None = None         # where the planners are; null: each robot hears them, wherever it is
     policy: str = "planner"          # the policy that places the streams

@@ -12,10 +12,12 @@ from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn
 from swarm.core.settings.links import LinkSpec
+from swarm.core.settings.randomise import AS_BUILT, Surroundings
 
 Security = Literal["", "plaintext"]
 """Empty: without keys only loopback is allowed. `plaintext`: without keys any address is allowed."""
 
+Scale = Annotated[float, Meta(ge=0.1, le=10.0)]
 Period = Annotated[float, Meta(ge=0.05, le=3600.0)]                  # seconds
 
 
@@ -73,6 +75,8 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
     physics: Literal["dynamic", "kinematic"] = "dynamic"
     sensors: Literal["exact", "noisy"] = "exact"
     spawn: tuple[float, float] | None = None
+    mass: Scale = 1.0                # factor on its own, of a dynamic robot
+    noise: Scale = 1.0               # factor on the noise of its sensors
 
 
 class RadioSpec(Strict, frozen=True, kw_only=True):
@@ -93,6 +97,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0
     radio: RadioSpec | None = None   # None: all hear each other
+    surroundings: Surroundings = AS_BUILT      # what was drawn for the place
 
 
 class BodyFile(ProcessFile, frozen=True, kw_only=True):

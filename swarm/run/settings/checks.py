@@ -13,7 +13,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import RobotSpec
-from swarm.run.settings.fault_checks import check_faults
+from swarm.run.settings.fault_checks import check_faults, check_sensor_faults
 from swarm.run.settings.known import Known
 from swarm.run.settings.link_checks import check_link_names
 from swarm.telemetry.accept import check_accept
@@ -50,6 +50,8 @@ def check_launch(
     check_link_names(launch, where)
     check_faults(launch, where)
     robots = _scenario(launch, known, where, floor)
+    if any(fault.sensor is not None for fault in launch.faults):
+        check_sensor_faults(launch, known.sensors(launch.scenario, robots, launch.seed, floor), where)
     if launch.behaviour:
         _behaviour(launch, robots, known, where, floor)
     measures = known.measures(launch.scenario)
@@ -145,7 +147,8 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
         rules.known(kind_of(fleet, kinds), kinds, f"{where}: fleet[{i}].kind", "kind of robot")
-    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic", spawn=spawn)
+    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic", sensors=fleet.sensors,
+                        spawn=spawn)
               for fleet in launch.fleet for robot, spawn in fleet.places()]
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}].spawn"

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from swarm.core.policy.faults import ANY, DETAILS, KINDS, MAY, NEEDS, RANDOM, FaultKind, kinds_of
+from swarm.core.policy.faults import (
+    ANY,
+    BIASED,
+    DETAILS,
+    KINDS,
+    MAY,
+    NEEDS,
+    OF_SENSORS,
+    RANDOM,
+    FaultKind,
+    kinds_of,
+)
+from swarm.core.protocol.sensors import BIASES, MOST_SENSOR_FAULTS, SensorSuite
 from swarm.core.settings import rules
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import PLANNERS, FaultSpec, LaunchFile
@@ -23,6 +35,50 @@ def check_faults(launch: LaunchFile, where: str) -> None:
         elif kind != "disk_full":
             _victim(str(getattr(fault, kind)), kind, launch, f"{at}.{kind}")
             _there(str(getattr(fault, kind)), fault, launch, f"{at}.{kind}")
+        if kind == "bias":
+            _bias(fault, at)
+    if sum(len(_hit(fault, launch)) for fault in launch.faults if fault.sensor is not None) > MOST_SENSOR_FAULTS:
+        raise BadInput(f"{where}: faults", "they may hit too many sensors at once",
+                       f"entries that name at most {MOST_SENSOR_FAULTS} robots in all")
+
+
+def check_sensor_faults(launch: LaunchFile, suites: Mapping[str, SensorSuite], where: str) -> None:
+    """The faults of sensors name sensors that all robots have that they may hit, and biases that these can have.
+
+    Args: launch: checked by `check_faults`. suites: of each robot. Raises: BadInput.
+    """
+    for i, fault in enumerate(launch.faults):
+        if fault.sensor is None:
+            continue
+        at = f"{where}: faults[{i}]"
+        for robot in _hit(fault, launch):
+            sensors = suites[robot].sensors
+            if fault.sensor not in sensors:
+                raise BadInput(f"{at}.sensor", f"{robot} has no sensor {fault.sensor!r}",
+                               f"one of {', '.join(sensors) or 'none'}" + _noisy_hint(fault.sensor))
+            sensor = sensors[fault.sensor]
+            able = BIASES.get(type(sensor), ())
+            for name in BIASED:
+                if getattr(fault, name) is not None and name not in able:
+                    kind = type(sensor).__name__.lower()
+                    raise BadInput(f"{at}.{name}", f"{fault.sensor} is a {kind}, which has no such bias",
+                                   " or ".join(able) or "a dropout or a freeze")
+
+
+def _noisy_hint(sensor: str) -> str:
+    return "; with `sensors: noisy` a fleet has `place`, its localisation" if sensor == "place" else ""
+
+
+def _hit(fault: FaultSpec, launch: LaunchFile) -> list[str]:
+    """The robots that a fault of sensors may hit."""
+    name = next(getattr(fault, kind) for kind in OF_SENSORS if getattr(fault, kind) is not None)
+    fleets = {fleet.name: fleet.robots() for fleet in launch.fleet}
+    return _robots(launch) if name == ANY else fleets.get(name, [name])
+
+
+def _bias(fault: FaultSpec, at: str) -> None:
+    if all(getattr(fault, name) is None for name in BIASED):
+        raise BadInput(at, "a bias without its size", f"{', '.join(BIASED[:-1])} or {BIASED[-1]}")
 
 
 def _kind(fault: FaultSpec, at: str) -> FaultKind:
@@ -63,7 +119,8 @@ def _comes_back(fault: FaultSpec, duration_s: float, at: str) -> None:
 def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:
     if name == "world" and kind not in ("kill", "stop"):
         raise BadInput(at, f"the world is no victim of {kind}", f"a robot, a fleet, {ANY} or the planner")
-    processes, what = (_robots(launch), "robot") if kind == "slow" else (launch.processes(), "process")
+    of_robots = kind in ("slow", *OF_SENSORS)
+    processes, what = (_robots(launch), "robot") if of_robots else (launch.processes(), "process")
     rules.known(name, [*processes, *(fleet.name for fleet in launch.fleet), ANY], at, what)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from sim_worlds.maps import FloorPlan
 from swarm.core.policy.trace import Trace
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 
 
@@ -50,6 +51,12 @@ class Known(Protocol):
     ) -> None:
         """Raises: ValueError if the scenario cannot hold these robots with this seed. floor: of a map, if it has one.
         """
+        ...
+
+    def sensors(
+        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+    ) -> Mapping[str, SensorSuite]:
+        """The sensors of each of these robots in a scenario that can hold them. floor: as above."""
         ...
 
     def takes_spawns(self, scenario: str) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
+from swarm.core.settings import randomise
 from swarm.core.settings.launch_file import PLANNERS, FleetSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RadioSpec, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
@@ -45,8 +46,9 @@ def process_specs(
     frame_hz = frames_hz(launch)
     world = WorldFile(
         scenario=launch.scenario, map=launch.map,
-        robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch), **common,
+        robots=[spec for fleet in launch.fleet for spec in _robots(launch, fleet, resolved.kinds[fleet.name])],
+        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch),
+        surroundings=randomise.surroundings(launch.randomise, launch.seed), **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     policy = policies.load(launch.policy)
@@ -95,6 +97,8 @@ def _radio(launch: LaunchFile) -> RadioSpec | None:
                      planners=[name for name in launch.processes() if name in PLANNERS])
 
 
-def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
-    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, sensors=fleet.sensors, spawn=spawn)
-            for name, spawn in fleet.places()]
+def _robots(launch: LaunchFile, fleet: FleetSpec, kind: str) -> list[RobotSpec]:
+    return [RobotSpec(
+        name=name, kind=kind, physics=fleet.physics, sensors=fleet.sensors, spawn=spawn,
+        mass=randomise.mass(launch.randomise, launch.seed, name),
+        noise=randomise.noise(launch.randomise, launch.seed, name)) for name, spawn in fleet.places()]

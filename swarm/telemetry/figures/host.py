@@ -30,7 +30,7 @@ def overloaded_by(
     """The reasons why the host was overloaded, for people; none: it kept up.
 
     rows: every due frame. emulated: figures of the agents on emulated boards. Frames that were missed, and time that
-    was lost, because of an injected fault or a crash are not the host's.
+    was lost, because of an injected fault, a silent sensor or a crash are not the host's.
     """
     emulated = list(emulated)
     runs, overruns = sum(f.runs for f in emulated), sum(f.overruns for f in emulated)
@@ -42,7 +42,8 @@ def overloaded_by(
         reasons.append(f"simulated time lost {lost_s:.1f} s on real time")
     due = Counter(row.span.request.agent for row in rows)
     unoffered = Counter(
-        row.span.request.agent for row in rows if row.span.ending == "missed" and not _excused(row, faults))
+        row.span.request.agent for row in rows
+        if row.span.ending == "missed" and row.span.reason != "body" and not _excused(row, faults))
     offered, total = sum(due.values()) - sum(unoffered.values()), sum(due.values())
     streams = len({(row.span.request.agent, row.span.stream) for row in rows})     # each may miss one at its ends
     if offered < OFFERED_LIMIT * total and total - offered > streams:

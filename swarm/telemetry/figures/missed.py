@@ -10,6 +10,7 @@ from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.settings.launch_file import LaunchFile, StreamOn
 from swarm.telemetry.figures.presence import Presence
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.ledger import Row
 
 EARLY = 0.1                          # of a period: so much earlier a frame may fall due
@@ -17,20 +18,25 @@ SILENT_S = 1.0                       # a world reports twice a second: after thi
 
 
 def missed_rows(
-    launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], ran_s: float, presence: Presence | None = None
+    launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], ran_s: float, presence: Presence | None = None,
+    faults: Iterable[FaultDone] = (),
 ) -> list[Row]:
     """A row for each frame that was due in [0, ran_s) and was not submitted, in order of robot, stream and time.
 
     A stream of a robot has round(rate_hz * time present) due frames, whatever became of the robot; a robot is there all
     the time, but for those that join or leave by the launch file. Those that lie in the gaps between its submitted ones
-    are missed: by the `world` while it slipped, else by the `agent` (which was dead, stopped or too busy).
+    are missed: by the `world` while it slipped, by the `body` while one of the robot's sensors dropped out, else by the
+    `agent` (which was dead, stopped or too busy).
     """
+    dropouts = [(done.fault.target, (done.done_s, ran_s if done.ended_s is None else done.ended_s))
+                for done in faults if done.fault.kind == "dropout" and done.done_s is not None]
     presence = presence or Presence(launch)
     submitted: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.frame is not None:
             submitted.setdefault((row.span.request.agent, row.frame.stream), []).append(row)
-    slips, missed, ids = list(slips), list[Row](), Counter[str]()
+    slipped = [(slip.from_s, slip.to_s) for slip in slips]
+    missed, ids = list[Row](), Counter[str]()
     for robot, stream in streams_of(launch):
         own = sorted(submitted.get((robot, stream.name), []), key=lambda row: row.due_s)
         from_s, to_s = presence.span_s(robot, ran_s)
@@ -39,7 +45,9 @@ def missed_rows(
         gaps += [(to_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
         for at_s, number in gaps[:wanted]:
             ids[robot] += 1
-            missed.append(_row(robot, stream, at_s, number, ids[robot], slips))
+            silent = [span for name, span in dropouts if name == robot]
+            by = "world" if _within(at_s, slipped, stream) else "body" if _within(at_s, silent, stream) else "agent"
+            missed.append(_row(robot, stream, at_s, number, ids[robot], by))
     return missed
 
 
@@ -74,11 +82,15 @@ def _number(row: Row) -> int:
     return row.frame.number if row.frame else 0
 
 
-def _row(robot: str, stream: StreamOn, at_s: float, number: int, sequence: int, slips: Sequence[Slip]) -> Row:
-    """The row of a missed frame. Its id is of no start of the robot's process: boot 0."""
+def _within(at_s: float, spans: Iterable[tuple[float, float]], stream: StreamOn) -> bool:
+    """Whether a frame that fell due then, or half a period away, lies in one of the spans."""
     half_s = 0.5 / stream.rate_hz
-    by_world = any(slip.from_s - half_s < at_s < slip.to_s + half_s for slip in slips)
+    return any(from_s - half_s < at_s < to_s + half_s for from_s, to_s in spans)
+
+
+def _row(robot: str, stream: StreamOn, at_s: float, number: int, sequence: int, missed_by: str) -> Row:
+    """The row of a missed frame. Its id is of no start of the robot's process: boot 0."""
     span = Span(
         request=RequestId(robot, 0, sequence), stream=stream.name, model=stream.model, priority=stream.priority,
-        captured_ns=0, submitted_ns=0, deadline_ns=0, ending="missed", reason="world" if by_world else "agent")
+        captured_ns=0, submitted_ns=0, deadline_ns=0, ending="missed", reason=missed_by)
     return Row(span=span, at_s=at_s, due_s=at_s, frame=Frame(0, stream.name, max(number, 0)))

@@ -14,8 +14,8 @@ SHAPED = ("Links are shaped: senders delayed their messages by a model of rate, 
           "lost or delayed a packet.")
 METHOD = (
     ("due", """Each stream of a robot has rate x time due frames, also while the robot is dead. A due frame makes one
-        request, or it is missed: by the world (simulated time stood still) or by the agent (dead, stopped or too
-        busy)."""),
+        request, or it is missed: by the world (simulated time stood still), by the body (its sensor gave nothing) or
+        by the agent (dead, stopped or too busy)."""),
     ("request", """It ends exactly once: completed (result by the deadline), late (result after the deadline) or failed
         (no result, with a reason)."""),
     ("on time", "completed / due. Late, failed, lost and missed frames lower it."),
@@ -51,5 +51,6 @@ METHOD = (
 
 
 def fault_name(fault: FaultRecord) -> str:
-    """Its kind and target."""
-    return " ".join(filter(None, (fault.kind, fault.target or " | ".join(map(", ".join, fault.groups)))))
+    """Its kind, target and sensor."""
+    groups = " | ".join(map(", ".join, fault.groups))
+    return " ".join(filter(None, (fault.kind, fault.target or groups, fault.sensor)))

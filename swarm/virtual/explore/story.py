@@ -142,6 +142,6 @@ def _together(told: list[Line], start_ns: int) -> list[str]:
 
 def _faults(body: msg.InjectedFaults) -> str:
     default = msg.InjectedFaults()
-    given = {key: getattr(body, key) for key in ("deaf_to", "lose", "corrupt", "slow", "clock_step_s")
+    given = {key: getattr(body, key) for key in ("deaf_to", "lose", "corrupt", "slow", "clock_step_s", "sensors")
              if getattr(body, key) != getattr(default, key)}
     return " ".join(f"{key}={value}" for key, value in given.items()) or "none"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
+from swarm.core.policy.faults import Fault
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.missed import missed_rows, whole_slips
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.ledger import Row
 
 LAUNCH = LaunchFile(
@@ -54,6 +58,17 @@ def test_no_frame_falls_due_before_the_streams_begin() -> None:
 
 def test_a_robot_that_never_submitted_missed_all() -> None:
     assert missed(of("rover_0", *range(50))) == [("rover_1", number, "agent") for number in range(50)]
+
+
+def test_what_a_silent_sensor_did_not_give_is_missed_by_the_body() -> None:
+    rows = of("rover_0", *range(20), *range(30, 40), *range(42, 50)) + of("rover_1", *range(20), *range(30, 50))
+    fault = Fault(at_s=4.0, kind="dropout", target="rover_0", sensor="camera", for_s=2.0)
+    frozen = msgspec.structs.replace(fault, kind="freeze", target="rover_1")
+    done = [FaultDone(fault=one, done_s=4.0, ended_s=6.0) for one in (fault, frozen)]
+    made = [(r.span.request.agent, r.frame.number, r.span.reason)
+            for r in missed_rows(LAUNCH, rows, [], 10.0, faults=done) if r.frame]
+    assert made == [*(("rover_0", number, "body") for number in range(20, 30)), ("rover_0", 40, "agent"),
+                    ("rover_0", 41, "agent"), *(("rover_1", number, "agent") for number in range(20, 30))]
 
 
 def test_what_falls_due_while_the_world_slips_is_missed_by_the_world() -> None:

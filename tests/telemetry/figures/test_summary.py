@@ -99,9 +99,10 @@ def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
     assert set(made["latency_ms"].values()) == {None}
     assert (made["on_time_interval"], made["after_warmup"]["due"]) == (None, 0)
     assert (made["on_time_ratio"], made["first_result_s"], made["accepted"]) == (0.0, None, False)
-    assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "groups": [], "for_s": None,
-                               "done_s": None, "ended_s": None, "hit": None, "verdict": None, "before": None,
-                               "worst": None, "after": None, "recover_s": None, "n": 0, "together": 0, "left_out": []}]
+    assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "sensor": "", "groups": [],
+                               "for_s": None, "done_s": None, "ended_s": None, "hit": None, "verdict": None,
+                               "before": None, "worst": None, "after": None, "recover_s": None, "n": 0,
+                               "together": 0, "left_out": []}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
     assert made["batched"] == {"requests": 0, "largest": 1}
     assert made["host_overloaded"] is False

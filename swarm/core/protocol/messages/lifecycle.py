@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from swarm.core.protocol.bounds import MOST_MEMBERS, Count, Factor, Finite, Seconds, Share, ShortText
 from swarm.core.protocol.messages.transport import Member, Message
+from swarm.core.protocol.sensors import MOST_SENSOR_FAULTS, SensorFault
 
 Members = Annotated[list[Member], Meta(max_length=MOST_MEMBERS)]
 
@@ -66,6 +67,7 @@ class InjectedFaults(Message, frozen=True, kw_only=True):
     corrupt: Share = 0.0             # of these gets flipped bits
     slow: Factor = 1.0               # factor on the run times of models
     clock_step_s: Finite = 0.0       # step of the wall clock
+    sensors: Annotated[list[SensorFault], Meta(max_length=MOST_SENSOR_FAULTS)] = []      # of robots: for the world
     seed: Count = 0
 
 

@@ -78,7 +78,8 @@ def _begin_s(done: FaultDone) -> float:
 def _record(done: FaultDone, hits: FaultHit | None, recovery: Recovery) -> FaultRecord:
     fault = done.fault
     return FaultRecord(
-        **msgspec.structs.asdict(recovery), at_s=fault.at_s, kind=fault.kind, target=fault.target, groups=fault.groups,
+        **msgspec.structs.asdict(recovery), at_s=fault.at_s, kind=fault.kind, target=fault.target,
+        sensor=fault.sensor, groups=fault.groups,
         for_s=fault.for_s or None, done_s=_rounded(done.done_s), ended_s=_rounded(done.ended_s), hit=hits)
 
 
