@@ -13,7 +13,7 @@ MIDDLE_M = 0.38                      # height of the middle of a thing, above th
 WEIGHTS = {"casualty": 6.0, "hazard": 2.0, "beacon": 1.0}    # integral of the density around a thing
 SPREAD_M = 0.8                       # standard deviation of the density around a thing
 GROUND = 0.01                        # density everywhere, per m2
-THINGS_PER_M2 = 1 / 18
+THINGS_PER_M2 = 1 / 25
 STAYS_S = 30.0                       # a thing goes after this time, on average
 SPACING_M = 0.5                      # of the points at which a robot weighs the field
 

@@ -17,7 +17,7 @@ from sim_worlds.physics.solids import Colour, Solid, Thing, box, place_thing
 from sim_worlds.scenarios.search_rescue import things
 from swarm.core.protocol.world import Pose
 
-SHARE_M2 = 36.0                      # of the floor, for each robot
+SHARE_M2 = 50.0                      # of the floor, for each robot
 LEAST_ROBOTS, MOST_ROBOTS = 4, 100   # a smaller fleet has the field of four
 WALL_M, HEIGHT_M = 0.2, 2.4
 PLOT_M = 1.2, 1.2, 0.05              # a slab, low enough to fly over with whatever stands on it
@@ -43,7 +43,7 @@ class Field(Environment):
 
 
 def generate(seed: int, robots: int) -> Field:
-    """The field of a seed for so many robots, which start in its south-west corner; the same arguments, the same field.
+    """The field of a seed for so many robots, which start in its middle; the same arguments, the same field.
 
     Each part has its own random stream. Raises ValueError for fewer than 0 or more than MOST_ROBOTS robots.
     """
@@ -52,7 +52,7 @@ def generate(seed: int, robots: int) -> Field:
     paint, plan, stock, fill = (np.random.default_rng([seed, 51, part]) for part in range(4))
     shares = max(robots, LEAST_ROBOTS)
     side_m = round(math.sqrt(SHARE_M2 * shares), 1)
-    spawns = _spawns(robots, side_m)
+    spawns = _spawns(robots)
     plots = _plots(plan, spawns, side_m)
     labels = [str(label) for label in stock.permutation(np.resize(TARGET_CLASSES, THINGS_PER_ROBOT * shares))]
     slab, (others, plots_of_things) = things.tinted(paint, things.GREY), (plots[:shares], plots[shares:])
@@ -85,12 +85,11 @@ def _plots(draw: np.random.Generator, spawns: Sequence[Pose], side_m: float) -> 
             if all(max(abs(x - spawn.x_m), abs(y - spawn.y_m)) > PLOT_M[0] / 2 + CLEAR_M for spawn in spawns)]
 
 
-def _spawns(robots: int, side_m: float) -> tuple[Pose, ...]:
-    """Start poses in a block in the south-west corner, from the corner on, looking to the middle of the field."""
+def _spawns(robots: int) -> tuple[Pose, ...]:
+    """Start poses in a block in the middle of the field, each looking away from it."""
     rows = max(1, math.ceil(math.sqrt(robots)))
-    first_m = START_M - side_m / 2
-    return tuple(Pose(first_m + START_M * (k % rows), first_m + START_M * (k // rows), math.pi / 4, FLY_M)
-                 for k in range(robots))
+    places = [START_M * (np.array(divmod(k, rows)) - (rows - 1) / 2) for k in range(robots)]
+    return tuple(Pose(float(x), float(y), math.atan2(y, x), FLY_M) for x, y in places)
 
 
 def _walls(side_m: float, colour: Colour) -> list[Solid]:

@@ -46,7 +46,7 @@ BEST_M, BEST_COLOUR = 0.15, "#2f8f4e"            # of a best place, on maps
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Coverage:
-    """The world of a seed with this fleet, at rest in a corner of the field.
+    """The world of a seed with this fleet, at rest in the middle of the field.
 
     Raises ValueError for a fleet that the engine refuses or that does not fit on the field.
     """
