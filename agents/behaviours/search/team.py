@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find
 from swarm.core.protocol.world import Pose
@@ -30,8 +31,15 @@ class Mate:
     confirming: bool
 
 
+class Placed(Protocol):
+    """What is known of a teammate, with its last pose."""
+
+    @property
+    def pose(self) -> Pose: ...
+
+
 class Audience:
-    """The teammates who get a searcher's notes: a small team whole; of a large one the nearest, and others in turn.
+    """The teammates who get a robot's notes: a small team whole; of a large one the nearest, and others in turn.
 
     So what a robot hears and sends does not grow with its team, and what it has seen still reaches all.
     """
@@ -40,7 +48,7 @@ class Audience:
         self._team = sorted(team)
         self._next = 0
 
-    def choose(self, pose: Pose, mates: Mapping[str, Mate]) -> tuple[str, ...]:
+    def choose(self, pose: Pose, mates: Mapping[str, Placed]) -> tuple[str, ...]:
         """Names of teammates, empty: all. mates: all that were ever heard."""
         if len(self._team) <= NEAREST + IN_TURN:
             return ()

@@ -20,7 +20,6 @@ from models.store import ModelError
 from models.tasks.detect import THRESHOLD
 from sim_worlds.sensors.ground_truth import MIN_HEIGHT_PX, MIN_IN_FRAME, TrueBox
 from sim_worlds.sensors.true_view import TrueView
-from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card, SizeError
 from swarm.core.settings.launch_file import Quality
@@ -61,7 +60,7 @@ class Detector:
             return Detections([Detection(b.label, 1.0, b.x0_px, b.y0_px, b.x1_px, b.y1_px) for b in view.boxes()])
         rows, frames = self._rows[variant], self._frames[variant]
         boxes = [self._found(rows, box, draw) for box in view.boxes()]
-        boxes += [self._elsewhere(row, k, view.camera, draw) for k, row in enumerate(rows)
+        boxes += [self._elsewhere(row, k, view, draw) for k, row in enumerate(rows)
                   if draw("false", k) < ELSEWHERE * row.truths * _false_share(row) / frames]
         return Detections(sorted((box for box in boxes if box is not None), key=lambda box: -box.score))
 
@@ -81,11 +80,12 @@ class Detector:
                 for side, a, b in (("w", box.x0_px, box.x1_px), ("h", box.y0_px, box.y1_px)))
         return self._clipped(box.label, THRESHOLD + score, x, y, w, h)
 
-    def _elsewhere(self, row: SizeError, k: int, camera: Camera, draw: Draw) -> Detection:
+    def _elsewhere(self, row: SizeError, k: int, view: TrueView, draw: Draw) -> Detection:
         """A box where no target is: something on the floor that is as large as one."""
+        camera, above_m = view.camera, view.pose.z_m + view.camera.mount_z_m
         height = row.from_px + (row.to_px - row.from_px) * draw("height", k)
         horizon = camera.height_px / 2 + camera.focal_px * math.tan(math.radians(camera.pitch_deg))
-        foot = horizon + height * camera.mount_z_m / THING_M
+        foot = horizon + height * above_m / THING_M
         score = min(SURE, THRESHOLD - UNSURE * math.log(1.0 - draw("unsure", k)))
         return self._clipped(int(draw("label", k) * self._classes), score,
                              self._width_px * draw("at", k), foot - height / 2, ASPECT * height, height)

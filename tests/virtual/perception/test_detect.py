@@ -19,7 +19,8 @@ from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.policy.draw import uniform
-from swarm.core.protocol.world import Detections
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Detections, Pose
 from swarm.core.settings.cards import SizeError
 from swarm.virtual.perception import detect
 
@@ -35,8 +36,8 @@ def truth(height: float, target: int = 0, *, unoccluded: float = 1.0, in_frame: 
                    in_frame=in_frame, counts=height >= 6 and unoccluded >= 0.5 and in_frame >= 0.2)
 
 
-def view(*boxes: TrueBox) -> TrueView:
-    return cast(TrueView, SimpleNamespace(camera=CAMERA, boxes=lambda: list(boxes)))
+def view(*boxes: TrueBox, z_m: float = 0.0, camera: Camera = CAMERA) -> TrueView:
+    return cast(TrueView, SimpleNamespace(camera=camera, pose=Pose(0.0, 0.0, 0.0, z_m), boxes=lambda: list(boxes)))
 
 
 def draws(frame: int) -> Callable[..., float]:
@@ -107,6 +108,16 @@ def test_a_box_where_no_target_is_stands_on_the_floor_as_far_away_as_a_target_of
     assert max(heights) > 28.0
     for box in (box for box in boxes if box.y0_px > 0.0):
         assert box.y1_px == pytest.approx(31.2 + (box.y1_px - box.y0_px) * 0.28 / 0.65, abs=0.5)
+
+
+def test_from_the_air_it_stands_on_the_floor_too() -> None:
+    """A camera at 1.2 m that looks down by 15 degrees has its horizon 69.16 px x tan 15 degrees above the middle."""
+    camera, detector = msgspec.structs.replace(CAMERA, mount_z_m=0.0, pitch_deg=-15.0), detect.make(CARD)
+    boxes = [box for n in range(FRAMES) for box in detector("int8", view(z_m=1.2, camera=camera), draws(n)).boxes]
+    whole = [box for box in boxes if box.y0_px > 0.0 and box.y1_px < 72.0]
+    assert whole
+    for box in whole:
+        assert box.y1_px == pytest.approx(36.0 - 18.53 + (box.y1_px - box.y0_px) * 1.2 / 0.65, abs=0.5)
 
 
 @pytest.mark.parametrize(("box", "share"), [

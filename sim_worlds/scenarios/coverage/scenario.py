@@ -1,0 +1,141 @@
+"""Coverage: quadrotors spread over a field so that what counts is near one of them; their cameras tell what stands where.
+
+A thing counts by its class: around each one the density of importance has a hump. Every few seconds some things go, and
+one of the same class comes to a plot that was free. No robot reports anything: only their places count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.robots import KINDS
+from sim_worlds.scenarios.coverage import locational
+from sim_worlds.scenarios.coverage.field import Field, generate
+from swarm.core.policy.draw import integer
+from swarm.core.protocol.scene import SHARE, Mission, Scene, SceneShape
+from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
+from swarm.core.settings.process_files import RobotSpec
+
+KIND = "quadrotor"
+HEADLINE = "coverage"
+MEASURES = {
+    "coverage": (SHARE, "locational cost of the best places by that of the robots' places, mean over the run"),
+    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean over the run"),
+    "best_cost": ("m2", "the same for the best places that Lloyd's algorithm finds with the true density"),
+    "at_end": (SHARE, "as coverage, at the end"),
+    "moves": ("", "things that have gone, each with one that has come"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
+WEIGHTS = {"casualty": 6.0, "hazard": 2.0, "beacon": 1.0}    # integral of the density around a thing
+SPREAD_M = 0.8                       # standard deviation of the density around a thing
+GROUND = 0.01                        # density everywhere, per m2
+SPACING_M = 0.5                      # of the points of integrals
+SAMPLE_S = 0.2
+MOVES_EVERY_S, MOVES_SHARE = 2.5, 1 / 12         # so often, and so many of all things
+STARTS = 10                          # of Lloyd's algorithm, at the beginning; a large fleet has fewer, two at least
+STARTS_LARGE = 60                    # as many in all, by the number of robots
+COLOURS = {"casualty": "#e07b39", "hazard": "#e8c547", "beacon": "#8fb8de"}      # of the density, on maps
+BEST_M, BEST_COLOUR = 0.15, "#2f8f4e"            # of a best place, on maps
+
+
+def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Coverage:
+    """The world of a seed with this fleet, at rest in the middle of the field.
+
+    Raises ValueError for a fleet that the engine refuses or that does not fit on the field.
+    """
+    return Coverage(generate(seed, len(fleet)), fleet, render=render)
+
+
+def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
+    """Raise ValueError with the reason if a robot of this kind cannot start at (x, y) on the field of a seed."""
+    generate(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
+
+
+class Coverage(Engine):
+    """Robots over a field, the density of importance on it, and how well their places suit it."""
+
+    mark, done = "thing", "gone"
+    suite = SensorSuite({
+        "camera": Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=-0.04, pitch_deg=-15.0),
+        "lidar": Lidar(beams=48, range_m=4.0)}, area_m=1.0)
+
+    def __init__(self, field: Field, fleet: Sequence[RobotSpec], *, render: bool) -> None:
+        super().__init__(field, fleet, scenario="coverage", seed=field.seed, render=render)
+        self._plots = field.plots
+        self._on = list(range(len(field.targets)))           # the plot of each target
+        self._points, self._area_m2 = locational.grid(field.side_m, SPACING_M)
+        self._moves = self._rounds = self._samples = 0
+        self._shares = self._costs = self._bests = self._share = 0.0
+        self._every = max(1, round(SAMPLE_S / self.dt_s))
+        draw = np.random.default_rng([field.seed, 61])
+        self._draw, starts = draw, max(2, min(STARTS, STARTS_LARGE // len(fleet)))
+        self._weigh()
+        self._find_best([locational.drawn(len(fleet), self._points, self._mass, draw) for _ in range(starts)])
+
+    def step(self) -> None:
+        """Advance by `dt_s`; measure, and let things go and come, when it is time."""
+        super().step()
+        if self._steps % self._every == 0:
+            self._measure()
+        if self.time_s >= (self._rounds + 1) * MOVES_EVERY_S - self.dt_s / 2:
+            self._change()
+
+    def _measure(self) -> None:
+        now = locational.cost(self.motion.at[~self._removed, :2], self._points, self._mass)
+        weight = float(self._mass.sum())
+        self._share = min(self._best_cost / now, 1.0)        # a little more: Lloyd's algorithm has not found the best
+        self._samples += 1
+        self._shares += self._share
+        self._costs += now / weight
+        self._bests += self._best_cost / weight
+
+    def _change(self) -> None:
+        """Some things go, and as many come to free plots. All is drawn from the seed, whatever the robots do."""
+        self._rounds += 1
+        for _ in range(math.ceil(MOVES_SHARE * len(self._on))):
+            self._moves += 1
+            target = integer(self._seed, "goes", self._moves) % len(self._on)
+            free = sorted(set(range(len(self._plots))) - set(self._on))
+            plot = free[integer(self._seed, "comes", self._moves) % len(free)]
+            self._on[target] = plot
+            self.move_target(target, *self._plots[plot], self.environment.targets[target].yaw_rad)
+        self._weigh()
+        fresh = locational.drawn(len(self.names), self._points, self._mass, self._draw)
+        self._find_best([self._best, fresh])
+
+    def _weigh(self) -> None:
+        """The mass of each point, from where the things are now."""
+        targets = self.environment.targets
+        self._mass = self._area_m2 * (GROUND + locational.humps(
+            self._points, np.array([(t.x_m, t.y_m) for t in targets]),
+            np.array([WEIGHTS[t.label] for t in targets]), SPREAD_M))
+
+    def _find_best(self, starts: Sequence[NDArray[np.float64]]) -> None:
+        self._best, self._best_cost = min(
+            (locational.lloyd(start, self._points, self._mass) for start in starts), key=lambda found: found[1])
+
+    def mission(self) -> Mission:
+        """The progress of the mission."""
+        samples = max(self._samples, 1)
+        return mission_of(HEADLINE, MEASURES, {
+            "coverage": self._shares / samples, "cost": self._costs / samples, "best_cost": self._bests / samples,
+            "at_end": self._share, "moves": self._moves, "collisions": self.motion.contacts.episodes})
+
+    def scene(self) -> Scene:
+        """The world as plain data, with the density around each thing and the best places."""
+        scene = super().scene()
+        discs = [_disc("density", t.x_m, t.y_m, SPREAD_M, COLOURS[t.label]) for t in self.environment.targets]
+        best = [_disc("best place", x, y, BEST_M, BEST_COLOUR) for x, y in self._best.tolist()]
+        return replace(scene, shapes=[*scene.shapes, *discs, *best])
+
+
+def _disc(layer: str, x_m: float, y_m: float, radius_m: float, colour: str) -> SceneShape:
+    return SceneShape(layer=layer, shape="circle", x_m=x_m, y_m=y_m, hx_m=radius_m, hy_m=radius_m, yaw_rad=0.0,
+                      colour=colour)
