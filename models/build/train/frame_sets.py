@@ -94,7 +94,8 @@ def told(task: str, kind: str, count: int, per_place: int = PER_PLACE) -> str:
     """The same as text, for cards."""
     where = places(task, kind, count, per_place)
     names = list(dict.fromkeys(name for name, _ in where))
-    return f"{count} frames of places {where[0][1]}-{where[-1][1]} of {', '.join(names)}"
+    looks = ", light and colours randomised" if kind in RANDOMISED else ""
+    return f"{count} frames of places {where[0][1]}-{where[-1][1]} of {', '.join(names)}{looks}"
 
 
 def render(scenario: str, seed: int, count: int, kind: str = "test") -> Frames:

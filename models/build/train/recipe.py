@@ -51,7 +51,7 @@ SHIPPED = ("fp32", "int8")
 ON_CPU: tuple[Provider, ...] = ("cpu",)
 STAGES = 8
 MINUTES = {"detector": 60.0, "segmenter": 60.0}
-TRAIN_FRAMES = 8000
+TRAIN_FRAMES = {"detector": 12_000, "segmenter": 8_000}
 REAL = 8
 """Rendered frames for the check that a batch has the same results as single runs."""
 
@@ -165,7 +165,7 @@ def _timed(cards: list[Card], out: Path) -> list[Card]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=[*NETWORKS, "all", "batch", "profile"])
-    parser.add_argument("--frames", type=int, default=TRAIN_FRAMES, help="frames to train on")
+    parser.add_argument("--frames", type=int, help="frames to train on")
     parser.add_argument("--minutes", type=float, help="upper limit of the training, per model")
     parser.add_argument("--out", type=Path, default=ARTEFACTS)
     parser.add_argument("--students", nargs="+", metavar="NAME", help="train only these students")
@@ -177,9 +177,10 @@ def main() -> None:
     os.nice(5)
     torch.set_num_threads(2)
     for name in NETWORKS if args.what == "all" else [args.what]:
+        frames = args.frames or TRAIN_FRAMES[name]
         if not args.students:
-            make(name, args.frames, args.minutes or MINUTES[name], args.out)
-        students(name, args.frames, args.out, args.students or list(STUDENTS[name]))
+            make(name, frames, args.minutes or MINUTES[name], args.out)
+        students(name, frames, args.out, args.students or list(STUDENTS[name]))
     return None
 
 
