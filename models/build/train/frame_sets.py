@@ -75,7 +75,9 @@ def load(task: str, kind: str, count: int, per_place: int = PER_PLACE, folder: P
     if not path.is_file():
         say(f"rendering {count} {kind} frames in {len(where)} places of {', '.join(dict.fromkeys(SCENARIOS[task]))}")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-            frames = _join(list(pool.map(render, *zip(*where, strict=True), [per_place] * len(where), [kind] * len(where))), count)
+            made = [pool.submit(render, scenario, seed, per_place, kind) for scenario, seed in where]
+            rendered = [one.result() for one in made]
+        frames = _join(rendered, count)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, images=frames.images, masks=frames.masks, boxes=frames.boxes)
     with np.load(path) as file:
