@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
+from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed, WattHours
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn
@@ -73,6 +73,8 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
     physics: Literal["dynamic", "kinematic"] = "dynamic"
     sensors: Literal["exact", "noisy"] = "exact"
     spawn: tuple[float, float] | None = None
+    battery_wh: WattHours | Literal["platform"] | None = None    # as in a launch file
+    charge: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
 
 
 class RadioSpec(Strict, frozen=True, kw_only=True):
