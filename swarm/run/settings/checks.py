@@ -96,6 +96,9 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         if launch.clock == "real":
             rules.in_time(boards[fleet.board], boards, fleet.board, f"{at}.board")
         _presence(fleet, launch.duration_s, at)
+        if fleet.battery_wh is None and fleet.charge != 1.0:
+            raise BadInput(f"{at}.charge", f"{fleet.charge:g}, but its robots have no battery",
+                           "battery_wh: platform, or so many Wh, beside it")
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",
                            "one [x, y] for each, or none at all")
