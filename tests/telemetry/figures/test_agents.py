@@ -38,7 +38,7 @@ def test_the_battery_of_a_robot_is_averaged_until_it_is_empty() -> None:
     assert book.battery("a") is None
     assert book.energy() == (EnergyFigures(), ChargeFigures())
     for charge in (1.0, 0.5, 0.0, 0.0, 0.0):
-        book.batteries({"a": BatteryState(charge=charge, compute_j=1.0, radio_j=0.25, motion_j=2.0, empty=charge == 0.0),
+        book.batteries({"a": BatteryState(charge=charge, compute_j=1.0, radio_j=0.25, motion_j=2.0, empty=not charge),
                         "b": BatteryState(charge=0.75, motion_j=4.0, charged_j=3.0)})
     battery = book.battery("a")
     assert battery is not None

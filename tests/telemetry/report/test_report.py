@@ -17,9 +17,9 @@ from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.recorder import RunFolder
 from swarm.telemetry.report.report import contents, render, write_report
 from swarm.telemetry.report.runfiles import read_run
-from swarm.telemetry.summary_types import BatteryFigures
 from swarm.telemetry.report.side_by_side import labels, percent
 from swarm.telemetry.report.side_by_side import table as side_by_side
+from swarm.telemetry.summary_types import BatteryFigures
 from tests.telemetry import fakes
 
 SECTIONS = ("streams", "latency", "time", "slowest", "over-time", "endings", "faults", "robots", "plans",
