@@ -20,7 +20,8 @@ from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
 from sim_worlds.physics.starts import with_requested_spawns
-from sim_worlds.robots import KINDS, check_fleet
+from sim_worlds.robots import check_fleet
+from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import Scanners
@@ -71,7 +72,7 @@ class Engine(World):
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         told = msgspec.structs.replace(self.suite, area_m=max(self.suite.area_m, self.environment.size_m))
-        kinds = [KINDS[robot.kind] for robot in fleet]
+        kinds = [kind_for(robot) for robot in fleet]
         self._batteries = Batteries(fleet, kinds, self.environment.chargers) if any_battery(fleet) else None
         self._power_every = max(1, round(POWER_S / self.dt_s))
         self._suites = [noisy(told) if robot.sensors == "noisy" else told for robot in fleet]
@@ -280,7 +281,7 @@ class Engine(World):
         return self._index[robot]
 
     def _robots(self, poses: Sequence[Pose]) -> list[SceneRobot]:
-        return [SceneRobot(name=r.name, kind=r.kind, radius_m=KINDS[r.kind].radius_m, x_m=p.x_m, y_m=p.y_m,
+        return [SceneRobot(name=r.name, kind=r.kind, radius_m=kind_for(r).radius_m, x_m=p.x_m, y_m=p.y_m,
                            heading_rad=p.heading_rad, z_m=p.z_m) for r, p in zip(self._fleet, poses, strict=False)]
 
 

@@ -42,6 +42,9 @@ class Installed:
     def measures(self, scenario: str) -> Collection[str]:
         return scenarios.load(scenario).MEASURES
 
+    def urdf(self, name: str) -> str:
+        return settings_files.load_urdf((self._folder / name).absolute())
+
     def takes_map(self, scenario: str) -> bool:
         return scenarios.takes_map(scenario)
 

@@ -23,6 +23,10 @@ from swarm.core.protocol.bounds import (
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.links import LinkSpec
 
+MOST_URDF = 65_536                   # characters
+Urdf = Annotated[str, Meta(max_length=MOST_URDF)]
+Wheels = Annotated[list[str], Meta(max_length=2)]
+
 
 class FleetSpec(Strict, frozen=True, kw_only=True):
     """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
@@ -31,6 +35,8 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     count: Robots                    # robots
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
+    urdf: Urdf = ""                  # its body: a URDF file beside this file, or the text of one; empty: that of `kind`
+    wheels: Wheels = []              # of it: the joints of the left and the right wheel; empty: they are found
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
     sensors: Literal["exact", "noisy"] = "exact"     # noisy: lidar and place, too, have the noise of real ones
     battery_wh: WattHours | Literal["platform"] | None = None    # full; platform: that of its kind; null: without end

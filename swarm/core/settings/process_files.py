@@ -10,7 +10,7 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed, WattHours
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
-from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn
+from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn, Urdf, Wheels
 from swarm.core.settings.links import LinkSpec
 
 Security = Literal["", "plaintext"]
@@ -70,6 +70,8 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
 
     name: Name
     kind: str
+    urdf: Urdf = ""                  # text of its body; empty: that of `kind`
+    wheels: Wheels = []              # as in a launch file
     physics: Literal["dynamic", "kinematic"] = "dynamic"
     sensors: Literal["exact", "noisy"] = "exact"
     spawn: tuple[float, float] | None = None

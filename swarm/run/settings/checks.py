@@ -148,7 +148,8 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
         rules.known(kind_of(fleet, kinds), kinds, f"{where}: fleet[{i}].kind", "kind of robot")
-    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic", spawn=spawn)
+    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), urdf=fleet.urdf, wheels=fleet.wheels, spawn=spawn,
+                        physics="kinematic", battery_wh=fleet.battery_wh, charge=fleet.charge)
               for fleet in launch.fleet for robot, spawn in fleet.places()]
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}].spawn"
@@ -178,7 +179,9 @@ def _behaviour(
 
 
 def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:
-    """The kind of robot that a fleet is made of. kinds: those that exist."""
+    """The kind of robot that a fleet is made of. kinds: those that exist. A body of the user's stands for a rover's."""
+    if fleet.urdf:
+        return "rover"
     return fleet.kind or (fleet.name if fleet.name in kinds else "rover")
 
 

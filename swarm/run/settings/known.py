@@ -37,6 +37,10 @@ class Known(Protocol):
         """Names of what a scenario measures of the mission."""
         ...
 
+    def urdf(self, name: str) -> str:
+        """The text of a robot's URDF file. Raises: BadInput if it cannot be read."""
+        ...
+
     def takes_map(self, scenario: str) -> bool:
         """Whether robots of this scenario can be on the floor of a map."""
         ...

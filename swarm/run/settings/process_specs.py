@@ -96,6 +96,7 @@ def _radio(launch: LaunchFile) -> RadioSpec | None:
 
 
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
-    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, sensors=fleet.sensors, spawn=spawn,
+    return [RobotSpec(name=name, kind=kind, urdf=fleet.urdf, wheels=fleet.wheels, physics=fleet.physics,
+                      sensors=fleet.sensors, spawn=spawn,
                       battery_wh=fleet.battery_wh, charge=fleet.charge)
             for name, spawn in fleet.places()]

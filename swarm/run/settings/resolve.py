@@ -20,6 +20,7 @@ from swarm.run.settings import overrides
 from swarm.run.settings.checks import check_boards, check_launch, kind_of, with_map
 from swarm.run.settings.known import Known
 from swarm.run.settings.link_checks import with_traces
+from swarm.run.settings.urdf_checks import with_bodies
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
         launch, floor = with_map(launch, known, where)
+        launch = with_bodies(launch, known, where)
         check_launch(launch, boards, known, where, floor)
         launch, traces = with_traces(launch, known, where)
         if launch.policy.endswith(policies.FILE):

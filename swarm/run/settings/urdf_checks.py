@@ -1,0 +1,44 @@
+"""Bodies that a launch file brings as URDF files: read, checked, and put into the launch as text."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sim_worlds.robots.brought.body import brought
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import MOST_URDF, FleetSpec, LaunchFile
+from swarm.run.settings.known import Known
+
+
+def with_bodies(launch: LaunchFile, known: Known, where: str) -> LaunchFile:
+    """The launch file with the text of each URDF file in place of its path, so that a run needs no other file.
+
+    Raises: BadInput for a file that cannot be read, and for a body that is none.
+    """
+    return msgspec.structs.replace(launch, fleet=[
+        _with_body(fleet, known, f"{where}: fleet[{i}]") for i, fleet in enumerate(launch.fleet)])
+
+
+def _with_body(fleet: FleetSpec, known: Known, at: str) -> FleetSpec:
+    if not fleet.urdf:
+        if fleet.wheels:
+            raise BadInput(f"{at}.wheels", "there is no urdf beside it", "urdf: my_robot.urdf, or no wheels")
+        return fleet
+    if fleet.kind:
+        raise BadInput(f"{at}.kind", f"{fleet.kind}, and a urdf beside it", "one of the two")
+    if len(fleet.wheels) == 1:
+        raise BadInput(f"{at}.wheels", "one joint", "the joints of the left and the right wheel, or none")
+    is_text = fleet.urdf.lstrip().startswith("<")
+    path = "" if is_text else f"{fleet.urdf}: "
+    try:
+        text = fleet.urdf if is_text else known.urdf(fleet.urdf)
+    except BadInput as error:
+        raise BadInput(f"{at}.urdf", f"{error.where}: {error.what}", error.want) from None
+    try:
+        if len(text) > MOST_URDF:
+            raise BadInput("the file", f"{len(text)} characters", f"at most {MOST_URDF}")
+        brought(text, tuple(fleet.wheels))
+    except BadInput as error:
+        key = "wheels" if error.where == "wheels" else "urdf"
+        raise BadInput(f"{at}.{key}", f"{path}{error.where}: {error.what}", error.want) from None
+    return msgspec.structs.replace(fleet, urdf=text)
