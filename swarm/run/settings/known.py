@@ -37,8 +37,8 @@ class Known(Protocol):
         """Names of what a scenario measures of the mission."""
         ...
 
-    def urdf(self, name: str) -> str:
-        """The text of a robot's URDF file. Raises: BadInput if it cannot be read."""
+    def urdf(self, name: str) -> tuple[str, str]:
+        """The path of a robot's URDF file, which holds everywhere, and its text. Raises: BadInput."""
         ...
 
     def takes_map(self, scenario: str) -> bool:

@@ -10,16 +10,19 @@ from swarm.core.settings.launch_file import MOST_URDF, FleetSpec, LaunchFile
 from swarm.run.settings.known import Known
 
 
-def with_bodies(launch: LaunchFile, known: Known, where: str) -> LaunchFile:
-    """The launch file with the text of each URDF file in place of its path, so that a run needs no other file.
+def with_bodies(launch: LaunchFile, known: Known, where: str) -> tuple[LaunchFile, list[str]]:
+    """The launch file with the text of each URDF file in place of its path, so that a run needs no other file; and the
+    paths of these files, which hold everywhere.
 
     Raises: BadInput for a file that cannot be read, and for a body that is none.
     """
-    return msgspec.structs.replace(launch, fleet=[
-        _with_body(fleet, known, f"{where}: fleet[{i}]") for i, fleet in enumerate(launch.fleet)])
+    paths = list[str]()
+    fleets = [_with_body(fleet, known, f"{where}: fleet[{i}]", paths) for i, fleet in enumerate(launch.fleet)]
+    return msgspec.structs.replace(launch, fleet=fleets), paths
 
 
-def _with_body(fleet: FleetSpec, known: Known, at: str) -> FleetSpec:
+def _with_body(fleet: FleetSpec, known: Known, at: str, paths: list[str]) -> FleetSpec:
+    """Adds the path of its file to `paths`."""
     if not fleet.urdf:
         if fleet.wheels:
             raise BadInput(f"{at}.wheels", "there is no urdf beside it", "urdf: my_robot.urdf, or no wheels")
@@ -28,12 +31,14 @@ def _with_body(fleet: FleetSpec, known: Known, at: str) -> FleetSpec:
         raise BadInput(f"{at}.kind", f"{fleet.kind}, and a urdf beside it", "one of the two")
     if len(fleet.wheels) == 1:
         raise BadInput(f"{at}.wheels", "one joint", "the joints of the left and the right wheel, or none")
-    is_text = fleet.urdf.lstrip().startswith("<")
-    path = "" if is_text else f"{fleet.urdf}: "
-    try:
-        text = fleet.urdf if is_text else known.urdf(fleet.urdf)
-    except BadInput as error:
-        raise BadInput(f"{at}.urdf", f"{error.where}: {error.what}", error.want) from None
+    text, path = fleet.urdf, ""
+    if not text.lstrip().startswith("<"):
+        path = f"{fleet.urdf}: "
+        try:
+            file, text = known.urdf(fleet.urdf)
+        except BadInput as error:
+            raise BadInput(f"{at}.urdf", f"{error.where}: {error.what}", error.want) from None
+        paths.append(file)
     try:
         if len(text) > MOST_URDF:
             raise BadInput("the file", f"{len(text)} characters", f"at most {MOST_URDF}")
