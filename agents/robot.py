@@ -14,6 +14,7 @@ import msgspec
 from agents import behaviours
 from agents.acting import Acting
 from agents.beside import Beside
+from agents.bodies.battery import BodyBattery
 from agents.bodies.world import WorldBody
 from agents.own_events import OwnEvents
 from agents.own_figures import OwnFigures
@@ -31,7 +32,7 @@ from agents.scheduling.scheduler import Scheduler
 from agents.streams.stream_feedback import StreamFeedback
 from agents.streams.submissions import NO_SOURCE, NOTHING, Submissions, in_frame
 from swarm.core.policy.plan import Placement, StreamSpec
-from swarm.core.ports import Files, Health, Host, Received, Shelf
+from swarm.core.ports import Files, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.found import in_words
 from swarm.core.protocol.sensors import SensorSuite
@@ -69,7 +70,7 @@ class Robot:
             undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
-        self._own_advert, self._health = OwnAdvert(first_advert(settings, offer), offer), Health()
+        self._own_advert = OwnAdvert(first_advert(settings, offer), offer)
         self._peers, self._link_reporter = PeerTable(offer.files, offer.own_cards(settings.variants)), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_members_changed, active_peers=self._peers.active)
@@ -88,6 +89,7 @@ class Robot:
         self._outbox = Outbox(host.timers, self._participant.report) if settings.launcher else KeptReports(
             host.clock, host.timers, self._participant, shelf)
         self._body = WorldBody(self._net, settings.body)
+        self._battery = BodyBattery(settings, host.transport, host.machine)
         self._acting = Acting(settings, host.clock, host.transport, asides.behaviour, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
@@ -142,8 +144,7 @@ class Robot:
             case msg.Embodied(sensors=sensors, frame_hz=frame_hz) if peer == self._settings.body:
                 self._on_embodied(sensors, frame_hz)
             case msg.Sensed():
-                observation = self._body.observe(body, message.boot, message.tensors, message.at_ns)
-                if observation is not None:
+                if observation := self._body.observe(body, message.boot, message.tensors, message.at_ns):
                     self._on_observed(observation, message.at_ns)
             case msg.StageAsk() | msg.StageAnswer() | msg.StageRefusal() | msg.StageCancel():
                 self._request_messages.handle(body, message)
@@ -200,8 +201,7 @@ class Robot:
         now = self._clock.now_ns()
         if self._peers.boot(peer) == boot:
             self._peers.update(peer, boot, busy_s, now)
-            link = self._net.link(peer)
-            if link is not None:
+            if (link := self._net.link(peer)) is not None:
                 self._peers.measured(peer, link.quality)
         if advert := self._own_advert.due(peer, known, now):
             self._net.send(peer, msgspec.structs.replace(advert, key=self._seals.key_for(peer)))
@@ -217,6 +217,7 @@ class Robot:
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:
         self._submissions.observed(observation, at_ns - ns(observation.age_s), self._body.frame_hz)
+        self._battery.observed(observation, self._body.sensors)
         self._acting.on(observation)
 
     def _start(self, since_s: float, now: int) -> None:
@@ -264,8 +265,9 @@ class Robot:
 
     def _advertise(self) -> None:
         """Make a new advert if our speed, board or models have changed. Peers get it after their next heartbeats."""
-        absent = sorted(self._residency.absent()) if self._residency is not None else []
-        self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health, absent)
+        absent = sorted(self._residency.absent()) if self._residency else []
+        slowness = self._scheduler.slowness(self._clock.now_ns())
+        self._own_advert.changed(slowness, self._battery.health, absent)
 
     def _on_members_changed(self, changes: Sequence[Changed]) -> None:
         """The failure detector has changed its view of peers."""
@@ -284,16 +286,15 @@ class Robot:
                     self._performer.handle(ev.PeerLost(peer=name))
 
     def _send_news(self) -> None:
-        self._health = Health() if self._settings.board.emulated else self._host.machine.health()    # not its host's
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         feedback = msg.Feedback(links=links, streams=self._feedback.report(),
                                 plan=self._scheduler.plan_followed(self._clock.now_ns()))
         for peer in self._net.peers("planner") if links or feedback.streams or feedback.plan else ():
             self._net.send(peer, feedback)
-        self._outbox.put(self._figures.news(
+        self._outbox.put(news := self._figures.news(
             links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates))
+        self._battery.tell(news)
         self._own_events.look(self._runner.statistics().stuck, self._scheduler.shed())
-        memory = self._runner.memory() if self._residency is not None else None
-        if memory is not None and self._residency is not None and self._residency.is_short(memory.rss_bytes):
+        if self._residency is not None and self._residency.is_short((memory := self._runner.memory()).rss_bytes):
             self._performer.handle(ev.MemoryMeasured(memory=memory))

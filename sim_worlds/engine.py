@@ -14,25 +14,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.energy.batteries import Batteries, any_battery
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
 from sim_worlds.physics.starts import with_requested_spawns
-from sim_worlds.robots import KINDS, check_fleet
+from sim_worlds.robots import check_fleet
+from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import NO_SCAN, Scanners
 from sim_worlds.sensors.past import Past
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisier, noisy
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisier, noisy, with_battery
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.surroundings import varied
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
-from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
-from swarm.core.protocol.world import Act, Fly, Observation, Pose, Report
+from swarm.core.protocol.sensors import Battery, Lidar, Reading, SensorSuite
+from swarm.core.protocol.world import Act, BatteryState, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.randomise import Surroundings
+
+SINK_MPS = 10.0                      # as fast as the robot can
+POWER_S = 0.05                       # simulated time between two looks at what robots take from their batteries
 
 
 class Engine(World):
@@ -69,7 +74,12 @@ class Engine(World):
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         told = msgspec.structs.replace(self.suite, area_m=max(self.suite.area_m, self.environment.size_m))
+        kinds = [kind_for(robot) for robot in fleet]
+        self._batteries = Batteries(fleet, kinds, self.environment.chargers) if any_battery(fleet) else None
+        self._power_every = max(1, round(POWER_S / self.dt_s))
         self._suites = [noisier(noisy(told) if robot.sensors == "noisy" else told, robot.noise) for robot in fleet]
+        self._suites = [suite if robot.battery_wh is None else with_battery(suite)
+                        for suite, robot in zip(self._suites, fleet, strict=True)]
         casters = Scanners(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._instruments = [
             Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None
@@ -78,7 +88,7 @@ class Engine(World):
         self._past = Past(self.motion, slowest_s(self.suite))
         self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
-        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
+        self._things = Things(self.environment, kinds, self.suite.camera or CAMERA)
         self._seen_at, self._seen = -1, self.motion.places   # a step, and the poses of all then: its views share them
 
     @property
@@ -95,6 +105,15 @@ class Engine(World):
         self._past.keep()
         for one in self._counting:
             one.count()
+        if self._batteries is not None and self._steps % self._power_every == 0:
+            for i in self._batteries.pass_time(self.motion, ~self._removed, self._power_every * self.dt_s):
+                self._run_out(i)
+
+    def _run_out(self, i: int) -> None:
+        """The battery of a robot is empty: it stops for good; one that flies sinks to the floor on its reserve."""
+        self.remove(self.names[i])
+        if self.motion.bodies.flies[i]:
+            self.motion.fly_all(np.array([[0.0, 0.0, -SINK_MPS, 0.0]]), np.array([i]))
 
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; a removed robot ignores it.
@@ -160,6 +179,8 @@ class Engine(World):
         if one is not None:
             readings = one.read(self._past, self.time_s, self._steps)
             scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
+        if self._batteries is not None and self._batteries.there[i]:
+            readings |= {name: self._batteries.reading(i) for name in self._suites[i].all(Battery)}
         image = m.camera(i) if frame and camera is not None and self._render else None
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
@@ -234,8 +255,18 @@ class Engine(World):
         self._removed[i] = True
 
     def restore(self, robot: str) -> None:
-        """Let the robot act again, from where it stands."""
-        self._removed[self.index(robot)] = False
+        """Let the robot act again, from where it stands, unless its battery is empty."""
+        i = self.index(robot)
+        self._removed[i] = self._batteries is not None and self._batteries.empty[i]
+
+    def used(self, robot: str, boot: int, compute_j: float, radio_j: float) -> None:
+        """Take from its battery what the robot's computer has used."""
+        if self._batteries is not None:
+            self._batteries.used(self.index(robot), boot, compute_j, radio_j)
+
+    def batteries(self) -> dict[str, BatteryState]:
+        """The batteries of the robots that have one."""
+        return self._batteries.states(self.names) if self._batteries is not None else {}
 
     def scene(self) -> Scene:
         """The world as plain data; its marks are the targets, all of them not found yet."""
@@ -258,7 +289,7 @@ class Engine(World):
         return self._index[robot]
 
     def _robots(self, poses: Sequence[Pose]) -> list[SceneRobot]:
-        return [SceneRobot(name=r.name, kind=r.kind, radius_m=KINDS[r.kind].radius_m, x_m=p.x_m, y_m=p.y_m,
+        return [SceneRobot(name=r.name, kind=r.kind, radius_m=kind_for(r).radius_m, x_m=p.x_m, y_m=p.y_m,
                            heading_rad=p.heading_rad, z_m=p.z_m) for r, p in zip(self._fleet, poses, strict=False)]
 
 

@@ -18,6 +18,16 @@ SPAWN_MARGIN_M = 0.2                 # between a robot at its start and a wall
 OPEN_TOP_M = 3.0                     # how high robots fly where there are no walls
 
 
+@dataclass(frozen=True, slots=True)
+class Charger:
+    """A place that charges the batteries of robots that stand on it, each with `power_w` until it is full."""
+
+    x_m: float
+    y_m: float
+    radius_m: float                  # from its middle to that of a robot
+    power_w: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A square floor with sides of `size_m`, centred on the origin, and everything on it, in the world frame.
@@ -37,6 +47,7 @@ class Environment:
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp
     brightness: float = 1.0                      # of the lamp
+    chargers: tuple[Charger, ...] = ()
     ceiling_m: float | None = None               # no robot flies higher; None: the top of the highest wall
 
     @property

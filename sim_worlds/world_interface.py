@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, Observation, Report
+from swarm.core.protocol.world import Act, BatteryState, Observation, Report
 from swarm.core.settings.randomise import Surroundings
 
 
@@ -81,6 +81,14 @@ class World(ABC):
     def places(self) -> NDArray[np.float64] | None:
         """Where all robots are now: x, y in metres, [robots, 2]. None: this world does not know."""
         return None
+
+    def used(self, robot: str, boot: int, compute_j: float, radio_j: float) -> None:  # noqa: B027 - most have no battery
+        """The computer of a robot has used so much since this start of its agent; a battery, if it has one, gives it.
+        """
+
+    def batteries(self) -> dict[str, BatteryState]:
+        """The batteries of the robots that have one, by name. A robot whose battery is empty is removed for good."""
+        return {}
 
     @abstractmethod
     def mission(self) -> Mission:

@@ -115,6 +115,8 @@ class WorldServer:
                 self._net.send(robot, msg.Judged(report=report, verdict=verdict))
                 self._participant.report(msg.Happened(
                     what="judged", detail={**report.values, "robot": robot, "kind": report.kind, "verdict": verdict}))
+            case msg.EnergyUsed(compute_j=compute_j, radio_j=radio_j) if robot in self._present:
+                self._world.used(robot, message.boot, compute_j, radio_j)
             case msg.Start(for_s=for_s):
                 self._start()
                 if for_s is not None:                    # also if the launcher cannot say so then
@@ -238,7 +240,7 @@ class WorldServer:
         if self._participant.report(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
-            mission=self._world.mission(), poses=dict(self._poses),
+            mission=self._world.mission(), poses=dict(self._poses), batteries=self._world.batteries(),
             elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
             out_of_reach=self._reach.share_apart if self._reach is not None else None,
             loop_late_ms_p99=late.quantile_ms(0.99), loop_late_ms_max=late.longest_ns / 1e6,

@@ -15,6 +15,7 @@ from swarm.core.settings.validation import check
 T = TypeVar("T")
 MOST_BYTES = 4 << 20                 # of a settings file
 MOST_TRACE_BYTES = 16 << 20
+MOST_URDF_BYTES = 1 << 20
 MOST_IMAGE_BYTES = 64 << 20
 
 
@@ -31,6 +32,11 @@ def load(path: Path) -> Any:
 def load_trace(path: Path) -> Trace:
     """The rate of a link over time. Raises: BadInput if the file cannot be read or is no trace."""
     return parse_trace(_text(path, MOST_TRACE_BYTES, "trace"), str(path))
+
+
+def load_urdf(path: Path) -> str:
+    """The text of a robot's URDF file. Raises: BadInput if it cannot be read."""
+    return _text(path, MOST_URDF_BYTES, "URDF file")
 
 
 def load_map(path: Path) -> MapSource:

@@ -148,7 +148,7 @@ class PeerTable:
         if before is not None and advert.number <= before.number:
             return []                                # a duplicate, or overtaken by a newer one
         by_model: dict[str, list[Profile]] = {}
-        for profile in advert.profiles:
+        for profile in () if advert.nearly_empty else advert.profiles:
             believed = None if self._is_other(profile) else self._cards.believed(profile)
             if believed is not None:
                 by_model.setdefault(profile.model, []).append(believed)

@@ -19,7 +19,8 @@ from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box, shift
-from sim_worlds.robots import KINDS, DrivingKind
+from sim_worlds.robots import DrivingKind, RobotKind
+from sim_worlds.robots.brought.body import BroughtKind, kind_for
 from sim_worlds.sensors.rays import turn_of
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
@@ -74,7 +75,7 @@ class Bullet:
     def __init__(self, environment: Environment, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
                  camera: Camera = CAMERA) -> None:
         self.environment = environment
-        self._kinds = [KINDS[r.kind] for r in robots]
+        self._kinds = [kind_for(r) for r in robots]
         self._camera = camera
         starts = environment.spawns if poses is None else poses
         if len(starts) < len(robots):
@@ -101,11 +102,11 @@ class Bullet:
             self.clutter_ids = [load(t.label, t.parts) for t in b.clutter]
             self.target_ids = [load(t.label, t.parts) for t in b.targets]
             self.ceiling_id = self._ceiling_of(load)
-        self.robot_ids = [_load(c, ROBOT_FILES / f"{r.kind}.urdf", p, fixed=r.physics == "kinematic")
-                          for r, p in zip(robots, poses, strict=False)]
+            self.robot_ids = [self._robot(load, *each) for each in zip(robots, self._kinds, poses, strict=False)]
         for body, robot in zip(self.robot_ids, robots, strict=True):
             if robot.mass != 1.0 and robot.physics == "dynamic":
                 _weigh(c, body, robot.mass)
+        self._centres = [_p.getDynamicsInfo(body, -1, physicsClientId=c)[3] for body in self.robot_ids]
         static = [*self.wall_ids, *self.clutter_ids, *self.target_ids, *self.ceiling_id]
         self.class_of = np.full(max([self.floor_id, *static, *self.robot_ids]) + 2, WALL, np.uint8)
         for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
@@ -115,11 +116,17 @@ class Bullet:
             _p.changeDynamics(body, -1, lateralFriction=0.2, restitution=0.0, physicsClientId=c)
         _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, restitution=0.0, physicsClientId=c)
         for body, kind in zip(self.robot_ids, self._kinds, strict=True):
-            links = ((-1, 0.1), (0, kind.friction), (1, kind.friction), (2, 0.0), (3, 0.0)) if isinstance(
-                kind, DrivingKind) else ((-1, 0.1),)
-            for link, friction in links:
+            wheels = [kind.friction] * 2 if isinstance(kind, DrivingKind) else []
+            casters = [0.0] * (_p.getNumJoints(body, physicsClientId=c) - len(wheels))
+            for link, friction in enumerate([0.1, *wheels, *casters], -1):
                 _p.changeDynamics(body, link, lateralFriction=friction, restitution=0.0, linearDamping=0.0,
                                   angularDamping=0.0, jointDamping=0.0, physicsClientId=c)
+
+    def _robot(self, load: _FixtureLoader, robot: RobotSpec, kind: RobotKind, pose: Pose) -> int:
+        fixed = robot.physics == "kinematic"
+        if isinstance(kind, BroughtKind):
+            return load.text(kind.urdf, pose, fixed=fixed)
+        return _load(self._client, ROBOT_FILES / f"{robot.kind}.urdf", pose, fixed=fixed)
 
     def _ceiling_of(self, load: _FixtureLoader) -> list[int]:
         """The body of the ceiling, which has no looks; none where all robots drive."""
@@ -155,7 +162,10 @@ class Bullet:
 
     def teleport(self, robot: int, pose: Pose) -> None:
         """Move a robot to a pose; the camera sees it there at once."""
-        _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_transform(pose), physicsClientId=self._client)
+        position, quaternion = _transform(pose)
+        centre = turn_of(pose) @ self._centres[robot]        # PyBullet places the centre of mass of the base
+        position = tuple(a + b for a, b in zip(position, centre.tolist(), strict=True))
+        _p.resetBasePositionAndOrientation(self.robot_ids[robot], position, quaternion, physicsClientId=self._client)
 
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
         """Move a target to a place; the camera sees it there at once."""
@@ -181,7 +191,10 @@ class Bullet:
     def pose(self, robot: int) -> Pose:
         """The pose of the base of a robot that drives: on the floor and level."""
         (x, y, _), q = _p.getBasePositionAndOrientation(self.robot_ids[robot], physicsClientId=self._client)
-        return Pose(x, y, math.atan2(2 * (q[3] * q[2] + q[0] * q[1]), 1 - 2 * (q[1] ** 2 + q[2] ** 2)))
+        heading = math.atan2(2 * (q[3] * q[2] + q[0] * q[1]), 1 - 2 * (q[1] ** 2 + q[2] ** 2))
+        ahead, left, _ = self._centres[robot]                # of the centre of mass, which PyBullet tells of
+        return Pose(x - ahead * math.cos(heading) + left * math.sin(heading),
+                    y - ahead * math.sin(heading) - left * math.cos(heading), heading)
 
     def upright(self, robot: int) -> float:
         """Cosine of the angle between a robot's axis and the vertical."""
@@ -191,7 +204,7 @@ class Bullet:
     def velocity(self, robot: int, heading_rad: float) -> tuple[float, float]:
         """Forward speed in m/s along `heading_rad`, and turn rate in rad/s."""
         (vx, vy, _), (_, _, wz) = _p.getBaseVelocity(self.robot_ids[robot], physicsClientId=self._client)
-        return vx * math.cos(heading_rad) + vy * math.sin(heading_rad), wz
+        return vx * math.cos(heading_rad) + vy * math.sin(heading_rad) + wz * self._centres[robot][1], wz
 
     def states(self, robots: Sequence[int]) -> tuple[list[Place], list[Velocity]]:
         """Position and quaternion, and velocity and turn rate, of the bases of some robots, in the world."""
@@ -246,16 +259,20 @@ class Bullet:
 
 
 class _FixtureLoader:
-    """Loads static bodies. PyBullet reads URDF only from files."""
+    """Loads bodies from texts. PyBullet reads URDF only from files."""
 
     def __init__(self, client: int, folder: Path) -> None:
         self._client, self._folder, self._count = client, folder, 0
 
     def __call__(self, label: str, solids: Sequence[Solid], seen: bool = True) -> int:
+        return self.text(urdf.fixture(label, solids, seen), Pose(0.0, 0.0, 0.0), fixed=True)
+
+    def text(self, text: str, pose: Pose, *, fixed: bool) -> int:
+        """The body of a URDF text, at a pose."""
         self._count += 1
         file = self._folder / f"body_{self._count}.urdf"     # PyBullet caches files by name
-        file.write_text(urdf.fixture(label, solids, seen))
-        return _load(self._client, file, Pose(0.0, 0.0, 0.0), fixed=True)
+        file.write_text(text)
+        return _load(self._client, file, pose, fixed=fixed)
 
 
 def _load(client: int, file: Path, pose: Pose, *, fixed: bool) -> int:

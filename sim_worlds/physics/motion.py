@@ -17,7 +17,8 @@ from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.bodies import Bodies, Ramps
 from sim_worlds.physics.contacts import FIXED, Contacts
 from sim_worlds.physics.gliding import Gliding
-from sim_worlds.robots import KINDS, FlyingKind, RobotKind
+from sim_worlds.robots import FlyingKind, RobotKind
+from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
@@ -46,7 +47,7 @@ class Motion:
 
     def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool,
                  update_s: float = UPDATE_EVERY * STEP_S, camera: Camera = CAMERA) -> None:
-        count, kinds = len(fleet), [KINDS[r.kind] for r in fleet]
+        count, kinds = len(fleet), [kind_for(r) for r in fleet]
         starts = [start_of(*each, environment.top_m) for each in zip(environment.spawns, kinds, strict=False)]
         self.places = places_of(starts)
         self.at, self._z_m = self.places[:, :3], self.places[:, 3]

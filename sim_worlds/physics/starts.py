@@ -11,7 +11,7 @@ from sim_worlds.environment import Environment
 from sim_worlds.physics.bodies import Bodies
 from sim_worlds.physics.closeness import pairs_within
 from sim_worlds.physics.motion import places_of, start_of
-from sim_worlds.robots import KINDS
+from sim_worlds.robots.brought.body import kind_for
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
@@ -26,7 +26,7 @@ def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec
     if len(environment.spawns) < len(fleet):
         raise ValueError(f"{len(fleet)} robots, but only {len(environment.spawns)} spawn poses")
     spawns = list(environment.spawns)
-    kinds = [KINDS[robot.kind] for robot in fleet]
+    kinds = [kind_for(robot) for robot in fleet]
     radii_m = [kind.radius_m for kind in kinds]
     for i, robot in enumerate(fleet):
         if robot.spawn is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from swarm.core.protocol.sensors import (
     MOST_SENSORS,
     AnySensor,
+    Battery,
     Camera,
     Imu,
     Lidar,
@@ -49,10 +51,7 @@ def noisy(suite: SensorSuite) -> SensorSuite:
     """
     sensors = {name: _noisy(sensor) for name, sensor in suite.sensors.items()}
     if not suite.all(Localisation):
-        if len(sensors) == MOST_SENSORS:
-            raise ValueError(f"{MOST_SENSORS} sensors leave no room for the localisation of robots with noisy sensors")
-        names = itertools.chain(["place"], (f"place_{k}" for k in itertools.count(2)))
-        sensors[next(name for name in names if name not in sensors)] = PLACE
+        sensors = _and(sensors, "place", PLACE)
     return replace(suite, sensors=sensors)
 
 
@@ -63,6 +62,17 @@ def noisier(suite: SensorSuite, factor: float) -> SensorSuite:
     return replace(suite, sensors={name: replace(sensor, **{
         field: factor * getattr(sensor, field) for field in NOISES.get(type(sensor), ())})
         for name, sensor in suite.sensors.items()})
+def with_battery(suite: SensorSuite) -> SensorSuite:
+    """The suite with a sensor of the battery. Raises ValueError if there is no room for one more sensor."""
+    return suite if suite.all(Battery) else replace(suite, sensors=_and(suite.sensors, "battery", Battery()))
+
+
+def _and(sensors: Mapping[str, AnySensor], name: str, sensor: AnySensor) -> dict[str, AnySensor]:
+    """These sensors and one more, of this name with the first number that is free: NAME, NAME_2, ..."""
+    if len(sensors) == MOST_SENSORS:
+        raise ValueError(f"{MOST_SENSORS} sensors leave no room for one more, the {type(sensor).__name__.lower()}")
+    names = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
+    return {**sensors, next(name for name in names if name not in sensors): sensor}
 
 
 def check_suite(suite: SensorSuite) -> None:

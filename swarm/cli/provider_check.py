@@ -113,5 +113,6 @@ def _judge(given: argparse.Namespace, card: Card, parent: str, status: StatusLin
         if not renders:
             status("results are not compared: nothing renders frames here")
             return None
-        return Labelled(card.task, card.primary_metric, load(card, None, parent), frames(card.task, "choose", folder, status))
+        choose = frames(card.task, "choose", folder, status)
+        return Labelled(card.task, card.primary_metric, load(card, None, parent), choose)
     return setup_for(card, load(card, None, parent), source, folder, status).judge

@@ -70,6 +70,9 @@ class Traffic(msgspec.Struct, frozen=True):
     messages: int                    # sent and received, on both lanes
     size_bytes: int                  # of these
     broken_off: int                  # connections that ended before their handshake was complete
+    radio: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Messages sent to robots and planners, their bytes, messages received from these, and their bytes: what goes by
+    radio, as that to a body or a launcher does not."""
 
 
 class Transport(Protocol):

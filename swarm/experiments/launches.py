@@ -62,8 +62,10 @@ class Launches:
 
     @property
     def files(self) -> list[str]:
-        """Files of the user's that the checked combinations name by path: launch file, boards, traces and maps."""
+        """Files of the user's that the checked combinations name by path: launch file, boards, traces, maps and bodies.
+        """
         named = {path for resolved, _ in self._known.values() for path in resolved.traces}
+        named |= {path for resolved, _ in self._known.values() for path in resolved.bodies}
         named |= {path for resolved, _ in self._known.values() if resolved.floor is not None
                   for path in (resolved.floor.path, resolved.floor.image_path)}
         return [*([] if self._named else [self._launch]), *self._boards, *sorted(named)]

@@ -43,6 +43,10 @@ class Installed:
     def measures(self, scenario: str) -> Collection[str]:
         return scenarios.load(scenario).MEASURES
 
+    def urdf(self, name: str) -> tuple[str, str]:
+        path = (self._folder / name).absolute()
+        return str(path), settings_files.load_urdf(path)
+
     def takes_map(self, scenario: str) -> bool:
         return scenarios.takes_map(scenario)
 

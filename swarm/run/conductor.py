@@ -53,6 +53,10 @@ class Conductor:
             self.handle(ev.AgentDrained(sender))
         else:
             self._collector.handle(message)
+            if isinstance(body, msg.WorldNews):
+                for name, battery in body.batteries.items():
+                    if battery.empty:
+                        self.handle(ev.BatteryEmpty(name))
 
     def _perform(self, command: ev.Command, now: int) -> None:
         """now: the time of the event that caused it, so that all that is recorded of an event has one time."""

@@ -87,6 +87,8 @@ class Director:
                 self._presence.drained(name)
             case ev.JoinDue() | ev.LeaveDue() | ev.LeaveLimit():
                 self._presence.handle(event, now)
+            case ev.BatteryEmpty(name):
+                self._presence.ran_out(name)
             case ev.Interrupted():
                 self._interrupted(now)
             case ev.HeldUp(for_s):

@@ -46,6 +46,12 @@ class AgentDrained(Event, frozen=True):
     name: str
 
 
+class BatteryEmpty(Event, frozen=True):
+    """The world says that the battery of a robot is empty; it says so again and again."""
+
+    name: str
+
+
 class Interrupted(Event, frozen=True):
     """The user, or the system, asks for the end of the run."""
 
@@ -225,6 +231,12 @@ class RobotLeft(Record, frozen=True):
 
     name: str
     boot: int                        # of the start that ended; 0: it was never ready
+
+
+class RobotEmpty(Record, frozen=True):
+    """The battery of a robot is empty. Its process is ended, as its computer is."""
+
+    name: str
 
 
 class Respawned(Record, frozen=True):

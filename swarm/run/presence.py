@@ -1,4 +1,4 @@
-"""Robots that join or leave by the launch file: by orders to the host, at their times.
+"""Robots that join or leave by the launch file, by orders to the host at their times, and those that run out of energy.
 
 Before a robot joins, and after it has left, its body stands switched off where it is. Its process starts when it joins.
 A robot that leaves ends its open requests first; peers and planner notice by themselves that it is gone.
@@ -31,10 +31,11 @@ class Presence:
         self._leaves = {robot: fleet.leaves_at_s for fleet in launch.fleet for robot in fleet.robots()
                         if fleet.leaves_at_s is not None}
         self._over = False
+        self._empty: set[str] = set()                # robots whose battery is empty
         self._outside = set(self._joins)             # robots that have not joined, and robots that have left
 
     def is_outside(self, robot: str) -> bool:
-        """Whether a robot has not joined yet, or has left, or is about to."""
+        """Whether a robot has not joined yet, or has left, or is about to, or its battery is empty."""
         return robot in self._outside
 
     def schedule(self, start_ns: int) -> None:
@@ -82,14 +83,22 @@ class Presence:
         if robot in self._outside and robot in self._ready():
             self._order(ev.Tell(robot, msg.Shutdown()))
 
+    def ran_out(self, robot: str) -> None:
+        """The battery of a robot is empty: its computer ends at once, and for good."""
+        if robot not in self._outside:
+            self._outside.add(robot)
+            self._empty.add(robot)
+            self._order(ev.RobotEmpty(robot))
+            self._end(robot)
+
     def _end(self, robot: str) -> None:
-        """It has had its time to leave, or was not ready yet."""
+        """End its process, if it has one: it has had its time to leave, or was not ready yet, or has no energy."""
         if robot in self._running():
             self._order(ev.Kill(robot))
 
     def ended(self, robot: str, boot: int, by_us: bool) -> bool:
         """A process has ended. Whether this is a robot that has left; by_us: as it was told to, or killed."""
-        left = robot in self._outside and by_us
+        left = robot in self._outside - self._empty and by_us
         if left:
             self._order(ev.RobotLeft(robot, boot))
         return left

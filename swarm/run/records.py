@@ -21,6 +21,8 @@ def record(command: ev.Record, collector: Collector, now: int) -> None:
             collector.robot_joined(name, now)
         case ev.RobotLeft(name, boot):
             collector.robot_left(name, boot, now)
+        case ev.RobotEmpty(name):
+            collector.robot_empty(name, now)
         case ev.Respawned(name, crashes):
             collector.respawned(name, crashes, now)
         case ev.NotStarted(name, why):

@@ -24,7 +24,7 @@ from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.missed import missed_rows, streams_of, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.presence import Presence
-from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, crash
+from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, battery_empty, crash
 from swarm.telemetry.figures.series import Series
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.file_types import Detail, Record
@@ -58,6 +58,7 @@ class Collector:
         self._presence = Presence(launch)
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
+        self._empty: set[str] = set()                # robots whose battery ran out
         self._allowed = Allowances(MOST_EVENTS, EVENTS_PER_S)
         self._rates_hz: dict[str, float] = collections.defaultdict(float)    # of all streams of each robot
         for robot, stream in streams_of(launch):
@@ -120,6 +121,7 @@ class Collector:
                 self._series.reported(message.sender, message.boot, body)
             case msg.WorldNews(time_s=time_s, poses=poses):
                 self.world = body
+                self._agents.batteries(body.batteries)
                 self._loops[message.sender, message.boot] = body.loop_late_ms_p99, body.loop_late_ms_max
                 self._slips |= {slip.from_s: slip for slip in body.slips}
                 self._record.pose(time_s, poses)
@@ -155,8 +157,10 @@ class Collector:
 
     def process_lost(self, name: str, boot: int, how: str, planned: bool, now: int) -> None:
         """A process ended during the run: because of an injected fault (`planned`), or by itself."""
-        status = "killed" if planned else "crashed"
-        self.event(now, self._own_name, status, {"process": name, "how": how})
+        status, event = ("killed", "killed") if planned else ("crashed", "crashed")
+        if name in self._empty:
+            status, how = "empty", "its battery was empty"
+        self.event(now, self._own_name, event, {"process": name, "how": how})
         if not planned and self._started:
             self._faults.append(crash(name, self._at_s(now)))
         if name in self._robots:
@@ -182,6 +186,12 @@ class Collector:
         self.event(now, self._own_name, "left", {"robot": name})
         self.agent_gone(name, boot, now)
         self._agents.set_status(name, boot, "left")
+
+    def robot_empty(self, name: str, now: int) -> None:
+        """The battery of a robot is empty; its process is about to end."""
+        self._empty.add(name)
+        self.event(now, self._own_name, "battery_empty", {"robot": name})
+        self._faults.append(battery_empty(name, self._at_s(now)))
 
     def respawned(self, name: str, crashes: int, now: int) -> None:
         """A process that crashed is started again."""

@@ -201,7 +201,7 @@ class FaultRecord(Recovery, kw_only=True):
     """One fault. Times are seconds since the streams began."""
 
     at_s: float                      # planned time
-    kind: str                        # as in the launch file: kill, stop, ..., bias; or crash
+    kind: str                        # as in the launch file: kill, stop, ..., bias; or crash; or battery: it ran out
     target: str                      # name of a process; empty: no single target
     sensor: str = ""                 # of the target, of a dropout, freeze or bias
     groups: list[list[str]] = []     # of a partition: groups without connection to each other
@@ -242,7 +242,37 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     loop_late_ms_max: float = 0.0    # the same, at most
     behaviour_ms_p99: float = 0.0    # from an event to what its behaviour makes of it, 99th percentile
     behaviour_missed: int = 0        # events that its behaviour was too slow for
-    status: str = "silent"           # silent, running, ended, left, killed or crashed
+    status: str = "silent"           # silent, running, ended, left, killed, crashed or empty
+
+
+class BatteryFigures(msgspec.Struct, kw_only=True):
+    """The battery of one robot, from the start to the end of the streams, or until it was empty."""
+
+    charge: float                    # at the end, share of a full one
+    charge_least: float              # the lowest one
+    charge_mean: float               # over the time
+    compute_j: float                 # energy of its computer, idle or busy, in joules
+    radio_j: float                   # of messages to and from robots and planners
+    motion_j: float                  # of motors, and of sensors and electronics of the body
+    charged_j: float                 # from chargers
+    empty: bool                      # it ran out, and the robot stopped for good
+
+
+class EnergyFigures(msgspec.Struct, kw_only=True):
+    """Energy in joules, of all robots that have a battery; null: none has one."""
+
+    compute: float | None = None     # of computers, idle or busy
+    radio: float | None = None       # of messages to and from robots and planners
+    motion: float | None = None      # of motors, and of sensors and electronics of bodies
+    charged: float | None = None     # from chargers
+
+
+class ChargeFigures(msgspec.Struct, kw_only=True):
+    """The charge of all robots that have a battery, as a share of a full one; null: none has one."""
+
+    least: float | None = None       # the lowest one of any robot, at any time
+    mean: float | None = None        # over robots and time
+    robots_empty: int = 0            # robots whose battery ran out
 
 
 class AgentRecord(AgentFigures, kw_only=True):
@@ -255,6 +285,7 @@ class AgentRecord(AgentFigures, kw_only=True):
     submitted: int                   # requests that it submitted
     on_time_ratio: float             # completed / due
     offload_share: float             # completed with a result from a peer / completed
+    battery: BatteryFigures | None = None    # null: it has none
 
 
 class LedgerFigures(msgspec.Struct, kw_only=True):
@@ -322,13 +353,15 @@ class Summary(msgspec.Struct, kw_only=True):
     loop_late_ms_max: float          # the same, at most
     behaviour_ms_p99: float          # from an event to what a behaviour makes of it, 99th percentile: largest of agents
     loops: dict[str, LoopFigures] = {}       # the same of each process that is no agent, by name
+    energy_j: EnergyFigures = msgspec.field(default_factory=EnergyFigures)   # of robots with batteries
+    charge: ChargeFigures = msgspec.field(default_factory=ChargeFigures)     # of their batteries
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
     interrupted: bool                # the user, the system or the end of the world ended the run before its time
     host_overloaded: bool            # this machine could not keep up: the figures are not those of the swarm
     overloaded_by: list[str]         # the reasons, in words: overruns, lost simulated time, frames not submitted
     overlapped: list[str] | None = None      # other runs on this host at the same time, in words; null: not known
-    faults: list[FaultRecord]        # injected faults and crashes, in order of time
+    faults: list[FaultRecord]        # injected faults, crashes and empty batteries, in order of time
     streams: dict[str, StreamFigures]        # figures of each stream, by name
     agents: dict[str, AgentRecord]   # figures of each agent, by name
     ledger: LedgerFigures            # messages that were ignored or out of order

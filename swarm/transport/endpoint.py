@@ -62,6 +62,7 @@ class Endpoint:
         self.lanes, self.fault_injection, self._unreachable = lanes, FaultInjection(name), 0
         self._in_reach: frozenset[str] | None = None         # None: all are
         self._out_of_reach = 0
+        self._radio = [0, 0, 0, 0]                           # as in `Traffic`
         self._refused: collections.Counter[str] = collections.Counter()
         self._bulk = Bulk(clock, timers, self._write, self._refuse, lambda *message: self._undelivered(*message))
         self._members = Members(lanes, name, role, self._bulk, self._refuse)
@@ -151,6 +152,9 @@ class Endpoint:
         if not peer.write[lane](frames):
             return False
         self._bulk.receipt_sent(peer.member.name)
+        if peer.member.role not in UNIMPAIRED:
+            self._radio[0] += 1
+            self._radio[1] += sum(map(len, frames))
         return True
 
     # --- receiving ---
@@ -163,6 +167,9 @@ class Endpoint:
     def _receive(self, name: str, frames: Sequence[Any], size: int) -> None:
         """Decode and dispatch a message. Raises: WireError for a message that is refused."""
         self._members.reach(name)                    # it is answered on a connection of our own
+        if self.role(name) not in UNIMPAIRED:
+            self._radio[2] += 1
+            self._radio[3] += size
         if self._in_reach is not None and name not in self._in_reach and self.role(name) not in UNIMPAIRED:
             self._out_of_reach += 1
             return
@@ -234,7 +241,7 @@ class Endpoint:
             refused=sum(self._refused.values()), control_bytes=lanes["urgent"].sent_bytes,
             messages=sum(lane.sent + lane.received for lane in lanes.values()),
             size_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in lanes.values()),
-            broken_off=sum(lane.broken_off for lane in lanes.values()),
+            broken_off=sum(lane.broken_off for lane in lanes.values()), radio=tuple(self._radio),  # pyright: ignore
         )
 
     def statistics(self) -> NetStatistics:

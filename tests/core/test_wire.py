@@ -16,6 +16,7 @@ from swarm.core.protocol import wire
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.sensors import (
+    Battery,
     Camera,
     Imu,
     Lidar,
@@ -27,7 +28,7 @@ from swarm.core.protocol.sensors import (
     SensorSuite,
 )
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import Detection, Detections, Drive, Fly, Pose, Report
+from swarm.core.protocol.world import BatteryState, Detection, Detections, Drive, Fly, Pose, Report
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -74,12 +75,12 @@ EXAMPLES: list[msg.Body] = [
     msg.Sensed(sequence=2, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 3.0, 1.5, 0.1, -0.2), v_mps=0.1, w_radps=0.2,
                bumped=False, frame=False, left_mps=0.3, up_mps=-0.4),
     msg.Acted(act=Drive(v_mps=0.5, w_radps=0.1)),
-    msg.Acted(act=FLY), msg.Reported(report=REPORT),
+    msg.EnergyUsed(compute_j=12.5, radio_j=0.25), msg.Acted(act=FLY), msg.Reported(report=REPORT),
     msg.Judged(report=REPORT, verdict="found"),
     msg.Embodied(sensors=SensorSuite({
         "eye": Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
         "lidar": Lidar(beams=64, range_m=6.0, noise_m=0.01), "nose": Range(range_m=2.0), "imu": Imu(rate_hz=50.0),
-        "wheels": Odometry(error_m_per_m=0.02), "place": Localisation(noise_m=0.05)})),
+        "wheels": Odometry(error_m_per_m=0.02), "battery": Battery(), "place": Localisation(noise_m=0.05)})),
     msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
     msg.Happened(what="x", detail={"k": 1, "l": "m"}),
@@ -87,6 +88,7 @@ EXAMPLES: list[msg.Body] = [
     msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_s=0.5, available_s=1.0, queue=2, links={"b": (0.5, 1e6)},
                   loop_late_ms_p99=1.5, refused_in=0, duplicates=0, control_bytes=9),
     msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},
+                  batteries={"a": BatteryState(charge=0.5, compute_j=1.5, motion_j=2.5)},
                   mission=Mission(headline="found", measures=[
                       Measure(name="found", value=1.0, unit="0..1", text="t")])),
     msg.Scene(json=b"{}"), msg.PlannerNews(epoch=1, took_s=0.01, solver="greedy", refined=False, end="adopted"),

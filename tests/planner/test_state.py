@@ -232,6 +232,18 @@ def test_a_strained_agent_is_relieved_at_once_where_this_costs_no_result(known: 
     assert drive.reports.count("agent_strained") == 1
 
 
+def test_an_agent_that_is_nearly_empty_gets_nothing_of_others_and_keeps_its_own() -> None:
+    drive = Drive(team(1, 1))
+    drive.advertise()
+    drive.pass_time(15.0)
+    assert any(p.agent == "rover_0" and "carrier_0" in p.where for p in drive.state.plan.placements)
+    drive.do(strained(drive, "carrier_0", 2, battery=0.04))
+    drive.pass_time(2.0)
+    where = {(p.agent, agent) for p in drive.state.plan.placements for agent in p.where}
+    assert ("rover_0", "carrier_0") not in where
+    assert all("carrier_0" in p.where for p in drive.state.plan.placements if p.agent == "carrier_0")
+
+
 def test_an_agent_that_was_strained_before_it_joined_is_named() -> None:
     drive = Drive(team(1, 1))
     drive.do(strained(drive, "carrier_0", 1, throttled=True))

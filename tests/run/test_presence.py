@@ -118,6 +118,30 @@ def test_one_that_a_fault_has_killed_before_stays_killed() -> None:
     assert (of(leaves, ev.Kill), of(leaves, ev.RobotLeft), told(leaves, msg.Drain)) == ([], [], [])
 
 
+def test_one_whose_battery_is_empty_ends_at_once_and_for_good() -> None:
+    restart = Fault(at_s=1.0, kind="restart", target="rover_1", after_s=1.0)
+    run = run_with(restart)
+    run.start(*THERE)
+    assert run(ev.BatteryEmpty("rover_1"), 3.0) == [ev.RobotEmpty("rover_1"), ev.Kill("rover_1")]
+    assert run(ev.BatteryEmpty("rover_1"), 3.5) == []          # the world says so again and again
+    ends = run(ev.ProcessEnded("rover_1", -9, "ended by SIGKILL"), 3.6)
+    assert [(lost.name, lost.planned) for lost in of(ends, ev.ProcessLost)] == [("rover_1", True)]
+    assert of(ends, ev.RobotLeft) == []
+    assert run(ev.FaultDue(restart), 4.0) == []
+    run = run_with(restart)
+    run.start(*THERE)
+    run(ev.FaultDue(restart), 2.0)
+    run(ev.ProcessEnded("rover_1", -9, "ended by SIGKILL"), 2.1)
+    assert run(ev.BatteryEmpty("rover_1"), 2.5) == [ev.RobotEmpty("rover_1")]       # it has no process now
+    assert run(ev.RestartDue(restart), 3.1) == []              # and gets none
+
+
+def test_a_battery_that_is_empty_before_or_after_its_robot_is_there_ends_nothing() -> None:
+    run = run_with()
+    run.start(*THERE)
+    assert run(ev.BatteryEmpty("mule_0"), 2.0) == []
+
+
 def test_nobody_joins_or_leaves_after_the_streams() -> None:
     run = run_with()
     run.start(*THERE)

@@ -17,7 +17,7 @@ from agents.behaviours.search.classes import TARGET_CLASSES, of_search
 from agents.behaviours.search.driving.steering import Recovery, Steering
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
-from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.sensors import Battery, SensorSuite
 from swarm.core.protocol.world import Detections, Observation, Perceived, Pose, Report
 
 ASK_NS = 500_000_000                 # between two reports of the same kind
@@ -28,6 +28,7 @@ PICK_FROM = 0.55                     # a good that is there with this probabilit
 LEAVE_BELOW = 0.05                   # at a bay with a smaller chance the robot does not look for the good
 LOOK_NS = 1_500_000_000              # at a bay whose content is not sure; then something else is tried
 HANDLE_NS = 2_000_000_000            # the robot lifts a good or sets it down, and cannot drive
+LOW, CHARGED = 0.2, 0.8               # charge of the battery: below, a robot goes to a dock; then it may go on
 NOWHERE: list[Point] = []
 
 
@@ -49,6 +50,8 @@ class Picker:
         self._planned_at = -PLAN_NS
         self._busy_until = 0
         self._there_since: int | None = None
+        self._battery = next(iter(sensors.all(Battery)), "")         # name of its sensor; empty: there is none
+        self._low = False                                    # it is to be charged
 
     def on(self, event: Event, now: int) -> list[Output]:
         """See `Behaviour.on`."""
@@ -98,6 +101,9 @@ class Picker:
         path, face = NOWHERE, None
         if self.plan is None:
             out += self._ask("plan", {}, now)
+        elif self.order is None and self._is_low(seen):
+            dock = self.dock(self.plan, at, now)
+            path = self.way(self.plan, at, dock, now) if math.dist(dock, at) > THERE_M else NOWHERE
         elif self.order is None:
             out += self._ask("order", {}, now)
             self.idle(self.plan, now)
@@ -112,6 +118,13 @@ class Picker:
             self.recoveries += 1
             self.stopped(recovery, now)
         return [act, *out, *self.notes(seen.pose, now)]
+
+    def _is_low(self, seen: Observation) -> bool:
+        """Whether the robot, which has no order, is to be charged at a dock before it asks for one."""
+        charge = seen.readings.get(self._battery)
+        if charge is not None and charge.values:
+            self._low = charge.values[0] < (CHARGED if self._low else LOW)
+        return self._low
 
     def idle(self, plan: FloorPlan, now: int) -> None:
         """The robot has no order."""

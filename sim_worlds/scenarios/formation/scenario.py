@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.robots import KINDS
+from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.scenarios.formation import metrics
 from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, Course, generate
 from swarm.core.protocol.scene import SHARE, Mission, Scene
@@ -59,7 +60,7 @@ class Formation(Engine):
     def __init__(self, course: Course, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(course, fleet, scenario="formation", seed=course.seed, render=render)
         self._hazards = np.array([(h.x_m, h.y_m) for h in course.targets]).reshape(-1, 2)
-        self._top_mps = min(KINDS[robot.kind].v_max_mps for robot in fleet)
+        self._top_mps = min(kind_for(robot).v_max_mps for robot in fleet)
         self._legs = np.zeros(len(fleet))                    # ends that each robot has reached, in turn
         self._record_m = self._start_m = float(self._ways_m().min())     # of the flock's way
         self._counted_m = 0.0

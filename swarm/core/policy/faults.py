@@ -43,7 +43,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One fault at one time, of a process or of groups of processes."""
 
     at_s: float                      # since the streams began
-    kind: FaultKind | Literal["crash"]               # a crash is never injected, only recorded
+    kind: FaultKind | Literal["crash", "battery"]    # these two are never injected, only recorded
     target: str = ""                 # empty for `partition` and `disk_full`
     groups: list[list[str]] = []     # of a partition
     for_s: float = 0.0               # 0: at once (`restart`) or for good (`kill`, `clock`)

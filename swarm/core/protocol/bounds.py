@@ -14,6 +14,7 @@ from msgspec import Meta
 Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]               # rejects nan and infinity
 Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]                 # a duration
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=1e7)]
+Joules = Annotated[float, Meta(ge=0.0, le=1e12)]
 Rate = Annotated[float, Meta(gt=0.0, le=1e12)]                   # bytes per second
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on the clock of one robot
@@ -33,6 +34,7 @@ ROBOTS_MAX = 1000                    # of a run
 Robots = Annotated[int, Meta(ge=1, le=ROBOTS_MAX)]
 RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # from once in 1000 s to every step of the world
 Deadline = Annotated[float, Meta(gt=0.0, le=3600.0)]             # seconds
+WattHours = Annotated[float, Meta(ge=1e-3, le=1e5)]             # of a full battery
 RunSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]         # within a run, of one day at most
 Executors = Annotated[int, Meta(ge=1, le=64)]                    # of a board: models that run at the same time
 Speed = Annotated[float, Meta(ge=1e-3, le=1e3)]                  # of a board, relative to the host

@@ -100,7 +100,11 @@ class Localisation(Sensor, frozen=True, kw_only=True, tag="localisation"):
     noise_rad: Noise = 0.0
 
 
-AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation
+class Battery(Sensor, frozen=True, kw_only=True, tag="battery"):
+    """The charge of the robot's battery. It reads: the share of a full charge, 0 to 1, and the energy left in Wh."""
+
+
+AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation | Battery
 
 
 AREA_M = 24.0

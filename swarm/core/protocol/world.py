@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.protocol.bounds import Count, Finite, Seconds
+from swarm.core.protocol.bounds import Count, Finite, Joules, Seconds, Share
 from swarm.core.protocol.sensors import Readings
 
 ClassIndex = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -82,6 +82,17 @@ class Fly(msgspec.Struct, frozen=True, kw_only=True, tag="fly"):
     vz_mps: Finite                   # up
     yaw_radps: Finite
     ttl_s: Seconds = 0.5
+
+
+class BatteryState(msgspec.Struct, frozen=True, kw_only=True):
+    """The battery of one robot: its charge now, and the energy since the start by what it was for, in joules."""
+
+    charge: Share                    # of a full one
+    compute_j: Joules = 0.0          # of the board
+    radio_j: Joules = 0.0            # of messages to and from robots and planners
+    motion_j: Joules = 0.0           # of motors, and of sensors and electronics of the body
+    charged_j: Joules = 0.0          # from chargers
+    empty: bool = False              # it has run out: the robot does nothing any more
 
 
 Act = Drive | Fly

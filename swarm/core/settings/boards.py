@@ -15,9 +15,13 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of all settings: unknown keys are refused by name."""
 
 
-FigureName = Literal["speed", "overhead_ms", "memory_mb", "power_w"]
+FigureName = Literal["speed", "overhead_ms", "memory_mb", "power_w", "idle_w"]
 Origin = Literal["measured", "derived"]
 """measured: on such a board. derived: from data sheets, tables and measurements of others."""
+
+IDLE_SHARE = 0.42
+"""Of its full power, what a board takes when idle, where no figure is known: that of a Raspberry Pi 4, 540 of 1280 mA
+(idle, and with all four cores busy, at 5 V; source: pidramble.com/wiki/benchmarks/power-consumption)."""
 
 Model = Annotated[str, Meta(max_length=128)]
 Milliseconds = Annotated[float, Meta(ge=0.0, le=1e6)]
@@ -73,6 +77,7 @@ class Board(Strict, frozen=True, kw_only=True):
     overhead_ms: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0     # of each run, whole or of one stage
     memory_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 0         # in all; 0: not known, any models are loaded
     power_w: Annotated[float, Meta(gt=0.0, le=1e6)]                  # at most
+    idle_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = None     # while no model runs; null: 0.42 of `power_w`
     source: str                      # what it is, and where the figures come from
     figures: dict[FigureName, FigureSource] = {}           # where each figure comes from
     executors: Executors = 1         # runs at the same time
@@ -86,6 +91,14 @@ class Board(Strict, frozen=True, kw_only=True):
     def speed_of(self, precision: Precision) -> float:
         """The speed of variants of this precision."""
         return self.speed.get(precision, self.speed["fp32"])
+
+    def used_j(self, elapsed_s: float, busy_s: float) -> float:
+        """The energy of a board that was up for a while, in which its executors were busy for so long, all together.
+
+        From its idle power to its full power, in proportion to the share of its executors that are busy.
+        """
+        idle_w = IDLE_SHARE * self.power_w if self.idle_w is None else min(self.idle_w, self.power_w)
+        return idle_w * elapsed_s + (self.power_w - idle_w) * min(busy_s / self.executors, elapsed_s)
 
     def origin_of(self, figure: FigureName) -> Origin:
         """Whether a figure was measured; one of unknown origin was not."""

@@ -19,11 +19,16 @@ from swarm.core.protocol.bounds import (
     Robots,
     RunSeconds,
     Seed,
+    WattHours,
 )
 from swarm.core.protocol.sensors import SensorName
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.links import LinkSpec
 from swarm.core.settings.randomise import NOTHING, Randomise
+
+MOST_URDF = 65_536                   # characters
+Urdf = Annotated[str, Meta(max_length=MOST_URDF)]
+Wheels = Annotated[list[str], Meta(max_length=2)]
 
 
 class FleetSpec(Strict, frozen=True, kw_only=True):
@@ -33,8 +38,12 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     count: Robots                    # robots
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
+    urdf: Urdf = ""                  # its body: a URDF file beside this file, or the text of one; empty: that of `kind`
+    wheels: Wheels = []              # of it: the joints of the left and the right wheel; empty: they are found
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
     sensors: Literal["exact", "noisy"] = "exact"     # noisy: lidar and place, too, have the noise of real ones
+    battery_wh: WattHours | Literal["platform"] | None = None    # full; platform: that of its kind; null: without end
+    charge: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0     # of the battery, at the start
     spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
     joins_at_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0    # seconds since the streams began; 0: at the start
     leaves_at_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] | None = None   # the same; null: it stays

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
+from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed, WattHours
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
-from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn
+from swarm.core.settings.launch_file import Base, FleetSpec, ReachM, StreamOn, Urdf, Wheels
 from swarm.core.settings.links import LinkSpec
 from swarm.core.settings.randomise import AS_BUILT, Surroundings
 
@@ -72,11 +72,15 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
 
     name: Name
     kind: str
+    urdf: Urdf = ""                  # text of its body; empty: that of `kind`
+    wheels: Wheels = []              # as in a launch file
     physics: Literal["dynamic", "kinematic"] = "dynamic"
     sensors: Literal["exact", "noisy"] = "exact"
     spawn: tuple[float, float] | None = None
     mass: Scale = 1.0                # factor on its own, of a dynamic robot
     noise: Scale = 1.0               # factor on the noise of its sensors
+    battery_wh: WattHours | Literal["platform"] | None = None    # as in a launch file
+    charge: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
 
 
 class RadioSpec(Strict, frozen=True, kw_only=True):

@@ -29,6 +29,9 @@ def problem_of(
         members, used | {(p.agent, agent) for p in placements for agent in p.where})
     if foresight is not None:
         links = foresight.links(links)
+    spent = {name for name, advert in members.items() if advert.nearly_empty}        # they keep their own streams
+    if spent:
+        links = {pair: link for pair, link in links.items() if pair[1] not in spent}
     problem = Problem(
         agents=agreed([agent_info(name, advert) for name, advert in members.items()]),
         streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items() for spec in advert.streams),

@@ -98,6 +98,9 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         if launch.clock == "real":
             rules.in_time(boards[fleet.board], boards, fleet.board, f"{at}.board")
         _presence(fleet, launch.duration_s, at)
+        if fleet.battery_wh is None and fleet.charge != 1.0:
+            raise BadInput(f"{at}.charge", f"{fleet.charge:g}, but its robots have no battery",
+                           "battery_wh: platform, or so many Wh, beside it")
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",
                            "one [x, y] for each, or none at all")
@@ -147,8 +150,9 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
         rules.known(kind_of(fleet, kinds), kinds, f"{where}: fleet[{i}].kind", "kind of robot")
-    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic", sensors=fleet.sensors,
-                        spawn=spawn)
+    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), urdf=fleet.urdf, wheels=fleet.wheels, spawn=spawn,
+                        physics="kinematic", sensors=fleet.sensors, battery_wh=fleet.battery_wh,
+                        charge=fleet.charge)
               for fleet in launch.fleet for robot, spawn in fleet.places()]
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}].spawn"
@@ -178,7 +182,9 @@ def _behaviour(
 
 
 def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:
-    """The kind of robot that a fleet is made of. kinds: those that exist."""
+    """The kind of robot that a fleet is made of. kinds: those that exist. A body of the user's stands for a rover's."""
+    if fleet.urdf:
+        return "rover"
     return fleet.kind or (fleet.name if fleet.name in kinds else "rover")
 
 

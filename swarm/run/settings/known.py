@@ -38,6 +38,10 @@ class Known(Protocol):
         """Names of what a scenario measures of the mission."""
         ...
 
+    def urdf(self, name: str) -> tuple[str, str]:
+        """The path of a robot's URDF file, which holds everywhere, and its text. Raises: BadInput."""
+        ...
+
     def takes_map(self, scenario: str) -> bool:
         """Whether robots of this scenario can be on the floor of a map."""
         ...

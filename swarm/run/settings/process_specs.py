@@ -99,6 +99,7 @@ def _radio(launch: LaunchFile) -> RadioSpec | None:
 
 def _robots(launch: LaunchFile, fleet: FleetSpec, kind: str) -> list[RobotSpec]:
     return [RobotSpec(
-        name=name, kind=kind, physics=fleet.physics, sensors=fleet.sensors, spawn=spawn,
+        name=name, kind=kind, urdf=fleet.urdf, wheels=fleet.wheels, physics=fleet.physics, sensors=fleet.sensors,
+        spawn=spawn, battery_wh=fleet.battery_wh, charge=fleet.charge,
         mass=randomise.mass(launch.randomise, launch.seed, name),
         noise=randomise.noise(launch.randomise, launch.seed, name)) for name, spawn in fleet.places()]

@@ -20,6 +20,7 @@ from swarm.run.settings import overrides
 from swarm.run.settings.checks import check_boards, check_launch, kind_of, with_map
 from swarm.run.settings.known import Known
 from swarm.run.settings.link_checks import with_traces
+from swarm.run.settings.urdf_checks import with_bodies
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: str                   # of the robots
     kinds: dict[str, str]            # of robot, by fleet
     traces: dict[str, Trace] = {}    # of links, by path
+    bodies: list[str] = []           # paths of the URDF files, whose texts the launch has
     floor: FloorPlan | None = None   # of the map, if the launch has one
     ray: str = "local"
 
@@ -82,6 +84,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
         launch, floor = with_map(launch, known, where)
+        launch, bodies = with_bodies(launch, known, where)
         check_launch(launch, boards, known, where, floor)
         launch, traces = with_traces(launch, known, where)
         if launch.policy.endswith(policies.FILE):
@@ -93,7 +96,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         launch=msgspec.structs.replace(launch, boards=used),
         behaviour=launch.behaviour or known.behaviour(launch.scenario),
         kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
-        floor=floor, ray=options.ray)
+        bodies=bodies, floor=floor, ray=options.ray)
 
 
 def dry_run(resolved: Resolved) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Mapping
+
 import msgspec
 
 from swarm.core.protocol.messages import AgentNews
-from swarm.telemetry.summary_types import AgentFigures
+from swarm.core.protocol.world import BatteryState
+from swarm.telemetry.summary_types import AgentFigures, BatteryFigures, ChargeFigures, EnergyFigures
 
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
             "behaviour_missed", "loads", "unloads")
@@ -20,6 +24,8 @@ class AgentBook:
         self._last_report: dict[tuple[str, int], AgentNews] = {}
         self._starts: dict[str, set[int]] = {}       # boots that reported, or whose end the parent saw
         self._ended: set[tuple[str, int]] = set()    # starts that have ended
+        self._batteries: dict[str, BatteryState] = {}        # as the world has told them last
+        self._charges: dict[str, tuple[int, float, float]] = {}      # reports until empty; sum and least of charges
 
     def handle(self, agent: str, boot: int, report: AgentNews) -> None:
         """One report of an agent."""
@@ -33,8 +39,41 @@ class AgentBook:
             figures.status = "running"
         self._last_report[agent, boot] = report
 
+    def batteries(self, states: Mapping[str, BatteryState]) -> None:
+        """A report of the world, which makes them at a steady rate."""
+        for robot, state in states.items():
+            if not (robot in self._batteries and self._batteries[robot].empty):
+                count, total, least = self._charges.get(robot, (0, 0.0, 1.0))
+                self._charges[robot] = count + 1, total + state.charge, min(least, state.charge)
+        self._batteries |= states
+
+    def battery(self, robot: str) -> BatteryFigures | None:
+        """The battery of a robot. None: it has none."""
+        state = self._batteries.get(robot)
+        if state is None:
+            return None
+        count, total, least = self._charges[robot]
+        return BatteryFigures(
+            charge=round(state.charge, 6), charge_least=round(least, 6),
+            charge_mean=round(total / count, 6), compute_j=round(state.compute_j, 3),
+            radio_j=round(state.radio_j, 3), motion_j=round(state.motion_j, 3), charged_j=round(state.charged_j, 3),
+            empty=state.empty)
+
+    def energy(self) -> tuple[EnergyFigures, ChargeFigures]:
+        """Of all batteries together."""
+        each = [battery for robot in self._batteries if (battery := self.battery(robot)) is not None]
+        if not each:
+            return EnergyFigures(), ChargeFigures()
+        used = EnergyFigures(**{name: round(sum(getattr(one, f"{name}_j") for one in each), 3)
+                                for name in EnergyFigures.__struct_fields__})
+        return used, ChargeFigures(
+            least=min(one.charge_least for one in each),
+            mean=round(statistics.fmean(one.charge_mean for one in each), 6),
+            robots_empty=sum(one.empty for one in each))
+
     def set_status(self, agent: str, boot: int, status: str) -> None:
-        """Record how one start of the process ended, as its parent saw it: `ended`, `left`, `killed` or `crashed`.
+        """Record how one start of the process ended, as its parent saw it: `ended`, `left`, `killed`, `crashed` or
+        `empty`.
 
         boot: 0 if the start was never ready.
         """

@@ -19,7 +19,7 @@ AFTER_S = 1.0                        # a stopped or restarted process catches up
 
 BACK = ("restart", "stop")
 """Kinds of faults after which a process goes on; after the others it does not, or it never stops."""
-SILENCING = (*BACK, "kill", "crash")
+SILENCING = (*BACK, "kill", "crash", "battery")
 """Kinds of faults that keep a process from its work."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-GONE = ("killed", "crashed")         # how an agent's process ended
+GONE = ("killed", "crashed", "empty")         # how an agent's process ended
 PERCEPTION = {
     "perfect": "models found everything, exactly, and nothing false",
     "halved": "models found half as much as their cards say, and twice as much that is false",
@@ -25,7 +25,8 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
         said.append("No request was submitted: there is nothing to judge.")
     agents = summary.get("agents", {}).values()
     if agents and all(agent.get("status") in GONE for agent in agents):
-        said.append("No robot was left at the end: the process of each was killed or crashed.")
+        said.append("No robot was left at the end: the process of each was killed or crashed, or its battery was "
+                    "empty.")
     if overlapped := summary.get("overlapped"):
         said.append("Not alone: other runs used this host meanwhile, so these figures are not those of the swarm: "
                     f"{'; '.join(overlapped)}.")

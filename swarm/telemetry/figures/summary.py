@@ -21,11 +21,13 @@ from swarm.telemetry.figures.latency import after_warmup, latency, on_time
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.recovery import fault_records
 from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss
+from swarm.telemetry.figures.remarks import GONE
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.summary_types import (
     AgentFigures,
     AgentRecord,
     Batched,
+    BatteryFigures,
     LedgerFigures,
     LoopFigures,
     Meaning,
@@ -67,7 +69,8 @@ def summarise(
     emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
     overloaded = overloaded_by(rows, emulated, slips, faults, ran_s)
     frames = of_rows(rows, {stream.name: stream.deadline_s for stream in launch.streams})
-    gone = [name for name, of_agent in figures.items() if of_agent.status in ("killed", "crashed")]
+    gone = [name for name, of_agent in figures.items() if of_agent.status in GONE]
+    energy_j, charge = agents.energy()
     summary = Summary(
         scenario=launch.scenario, seed=launch.seed, clock=launch.clock,
         network="shaped" if launch.links else launch.network, policy=launch.policy,
@@ -97,12 +100,13 @@ def summarise(
         behaviour_ms_p99=_rounded(max([f.behaviour_ms_p99 for f in figures.values()], default=0.0)),
         loops={name: LoopFigures(late_ms_p99=_rounded(p99), late_ms_max=_rounded(most))
                for name, (p99, most) in sorted(loops.items())},
-        mission=_mission(world), measures=_measures(world), interrupted=interrupted,
+        energy_j=energy_j, charge=charge, mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=fault_records.records(faults, rows, losses, frames, gone),
         streams={s.name: _stream(s.deadline_s, streams[s.name], frames.where(frames.stream == s.name), launch.warmup_s)
                  for s in launch.streams},
-        agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
+        agents={name: _agent(board, name, figures[name], owned.get(name, Tally()), agents.battery(name))
+                for name, board in board_of.items()},
         ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
         tool=Tool(emulated_boards=bool(emulated)),
     )
@@ -151,12 +155,12 @@ def _stream(deadline_s: float, tally: Tally, frames: DueFrames, warmup_s: float)
         after_warmup=after_warmup(frames, warmup_s), offload_share=_rounded(tally.offload_share))
 
 
-def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
+def _agent(board: str, name: str, figures: AgentFigures, tally: Tally, battery: BatteryFigures | None) -> AgentRecord:
     rounded = msgspec.structs.replace(figures, busy_share=_rounded(figures.busy_share))
     return AgentRecord(
         **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], due=tally.due,
         missed=Missed(**tally.missed_by), submitted=tally.submitted, on_time_ratio=_rounded(tally.on_time_ratio),
-        offload_share=_rounded(tally.offload_share))
+        offload_share=_rounded(tally.offload_share), battery=battery)
 
 
 @overload

@@ -117,7 +117,7 @@ def dead(run: Run) -> set[str]:
     """Robots whose process ended during the run and did not come back."""
     names: set[str] = set()
     for fault in run.summary.faults:                 # in order of time
-        if fault.done_s is not None and fault.kind in ("kill", "crash", "restart"):
+        if fault.done_s is not None and fault.kind in ("kill", "crash", "restart", "battery"):
             back = fault.kind == "restart" and fault.ended_s is not None
             (names.discard if back else names.add)(fault.target)
     return names

@@ -135,6 +135,16 @@ def robots(run: Run) -> Table:
                   "overruns", "busy", "memory"], rows, range(3, 11))
 
 
+def batteries(run: Run) -> Table:
+    """One line per robot that has a battery."""
+    rows = [[name, percent(b.charge), percent(b.charge_least), percent(b.charge_mean),
+             *(f"{joules:.1f}" for joules in (b.compute_j, b.radio_j, b.motion_j, b.charged_j)),
+             Marked("empty", "bad") if b.empty else ""]
+            for name, a in run.summary.agents.items() if (b := a.battery) is not None]
+    head = ["robot", "charge at the end", "lowest", "mean", "computer, J", "radio, J", "motion, J", "charged, J", ""]
+    return Table(head, rows, range(1, 8))
+
+
 def faults(run: Run) -> Table:
     """Each fault: its times, the requests that it hit, the on-time share around it, and the time to recover."""
     rows = []

@@ -41,6 +41,14 @@ def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
     assert known.statistics().lost == 1
 
 
+def test_a_peer_that_is_nearly_empty_gets_no_work_until_it_is_charged() -> None:
+    known = PeerTable()
+    known.update("mule", 1, 0.0, 0)
+    for number, battery in enumerate((0.5, 0.04, 0.05, None), 1):
+        known.advertised("mule", 1, msgspec.structs.replace(advert(number), battery=battery))
+        assert list(known.views(0)) == ([] if battery == 0.04 else ["mule"])
+
+
 def test_a_peer_that_only_we_lost_comes_back_with_its_advert() -> None:
     known = peer_table(mule=[profile()])                       # it never lost us, so it will not say it again
     known.lost("mule")

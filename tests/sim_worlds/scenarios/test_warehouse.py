@@ -251,3 +251,20 @@ def test_the_same_seed_gives_the_same_run() -> None:
     for w in ends:
         fly(w, "warehouse", 4.0)
     assert [np.array_equal(a.motion.at, b.motion.at) for a, b in itertools.pairwise(ends)] == [True]
+
+
+def test_a_robot_low_on_battery_charges_at_a_dock_before_it_takes_an_order() -> None:
+    fleet = [RobotSpec(name=name, kind="rover", physics="kinematic", battery_wh=0.08, charge=0.19) for name in "ab"]
+    w = warehouse.build(fleet, 3, render=False)
+    put(w, 0, (w.plan.docks()[0][0], w.plan.south_m))        # a lane away from its dock; it has 55 J for the way
+    charges: dict[str, float] = {}                           # with which each robot took its order
+
+    def all_have_orders() -> bool:
+        charges.update({name: battery.charge for name, battery in w.batteries().items()
+                        if name not in charges and w.desk.held(name) is not None})
+        return len(charges) == 2
+
+    fly(w, "warehouse", 30.0, until=all_have_orders)
+    assert all(0.75 < charge < 0.9 for charge in charges.values())
+    assert set(charges) == {"a", "b"}
+    assert all(battery.charged_j > 0.6 * 288.0 for battery in w.batteries().values())

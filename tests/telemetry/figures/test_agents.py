@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from swarm.core.protocol.messages import AgentNews
+from swarm.core.protocol.world import BatteryState
 from swarm.telemetry.figures.agents import AgentBook
+from swarm.telemetry.summary_types import ChargeFigures, EnergyFigures
 
 NEWS = AgentNews(rss_bytes=1, runs=1, overruns=0, busy_s=0.0, available_s=0.0, refused_in=0, duplicates=0,
                  control_bytes=0)
@@ -29,6 +31,20 @@ def test_the_last_report_of_a_killed_agent_does_not_revive_it_but_a_new_start_do
     book.set_status("a", 2, "crashed")
     book.handle("a", 1, NEWS)
     assert (book.figures("a").status, book.figures("a").starts) == ("crashed", 2)
+
+
+def test_the_battery_of_a_robot_is_averaged_until_it_is_empty() -> None:
+    book = AgentBook()
+    assert book.battery("a") is None
+    assert book.energy() == (EnergyFigures(), ChargeFigures())
+    for charge in (1.0, 0.5, 0.0, 0.0, 0.0):
+        book.batteries({"a": BatteryState(charge=charge, compute_j=1.0, radio_j=0.25, motion_j=2.0, empty=not charge),
+                        "b": BatteryState(charge=0.75, motion_j=4.0, charged_j=3.0)})
+    battery = book.battery("a")
+    assert battery is not None
+    assert (battery.charge, battery.charge_least, battery.charge_mean, battery.empty) == (0.0, 0.0, 0.5, True)
+    assert book.energy() == (EnergyFigures(compute=1.0, radio=0.25, motion=6.0, charged=3.0),
+                             ChargeFigures(least=0.0, mean=0.625, robots_empty=1))
 
 
 def test_a_start_counts_that_ended_before_its_first_report_but_not_one_that_was_never_ready() -> None:

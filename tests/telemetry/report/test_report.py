@@ -19,6 +19,7 @@ from swarm.telemetry.report.report import contents, render, write_report
 from swarm.telemetry.report.runfiles import read_run
 from swarm.telemetry.report.side_by_side import labels, percent
 from swarm.telemetry.report.side_by_side import table as side_by_side
+from swarm.telemetry.summary_types import BatteryFigures
 from tests.telemetry import fakes
 
 SECTIONS = ("streams", "latency", "time", "slowest", "over-time", "endings", "faults", "robots", "plans",
@@ -99,6 +100,20 @@ def test_forecasts_stand_beside_what_was_observed(runs: tuple[Path, Path]) -> No
     assert re.search(r"Of \d+ pairs of a stream and a plan with at least 20 frames, \d+ \(\d+\.\d %\) had", text)
     assert "Forecast and observed share on time" in text
     assert "Forecast and observed share on time" not in without_charts(runs[1])
+
+
+def test_batteries_have_a_table_where_there_are_some(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    assert "<h3>Batteries</h3>" not in without_charts(runs[0])
+    fakes.write_run(tmp_path, fakes.launch(duration_s=3, streams=fakes.launch().streams[:1]))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary["agents"]["rover_1"]["battery"] = msgspec.to_builtins(BatteryFigures(
+        charge=0.0, charge_least=0.0, charge_mean=0.25, compute_j=12.5, radio_j=0.5, motion_j=99.0, charged_j=4.0,
+        empty=True))
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    text = without_charts(tmp_path)
+    row = text[text.index("<h3>Batteries</h3>"):]
+    for words in ("rover_1", "25.0 %", "12.5", "99.0", "empty"):
+        assert words in row[:2000], words
 
 
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.messages.body import Acted, Embodied, Judged, Reported, Sensed, Shared
+from swarm.core.protocol.messages.body import Acted, Embodied, EnergyUsed, Judged, Reported, Sensed, Shared
 from swarm.core.protocol.messages.lifecycle import (
     Back,
     Drain,
@@ -52,6 +52,7 @@ __all__ = [
     "Drained",
     "Embodied",
     "Ended",
+    "EnergyUsed",
     "Feedback",
     "Gone",
     "Gossip",
@@ -95,7 +96,7 @@ Body = (
     | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults | InReach
     | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | Feedback | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
-    | Embodied | Sensed | Acted | Reported | Judged | Shared
+    | Embodied | Sensed | Acted | EnergyUsed | Reported | Judged | Shared
     | Kept | KeptReceived | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
 )
 
@@ -104,7 +105,7 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, Feedback), (_AGENT,)),
-    **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained, Kept), (_AGENT,)),
+    **dict.fromkeys((Acted, EnergyUsed, Reported, Submitted, Ended, AgentNews, Drained, Kept), (_AGENT,)),
     KeptReceived: (_COLLECTOR,),
     **dict.fromkeys((Embodied, InReach, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Count, Finite, Seconds
+from swarm.core.protocol.bounds import Count, Finite, Joules, Seconds
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.sensors import Readings, SensorSuite
 from swarm.core.protocol.world import Act, Pose, Report, Word
@@ -41,6 +41,13 @@ class Acted(Message, frozen=True, kw_only=True):
     """A velocity command."""
 
     act: Act
+
+
+class EnergyUsed(Message, frozen=True, kw_only=True):
+    """What the computer of a robot has used since this start of its agent: told to its body once a second."""
+
+    compute_j: Joules
+    radio_j: Joules                  # of messages to and from other robots and planners
 
 
 class Reported(Message, frozen=True, kw_only=True):

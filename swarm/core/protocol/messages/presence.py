@@ -25,6 +25,7 @@ from swarm.core.protocol.messages.transport import Message
 MOST_STREAMS = 256                   # of one robot, in one message
 MOST_PROFILES = 256                  # of one robot: variants that it can run
 KEY_BYTES = 16
+NEARLY_EMPTY = 0.05                  # of the charge: from there on a robot gets no work of others
 MOST_NOT_LOADED = 8                  # told of in an advert: the most useful ones
 
 
@@ -80,6 +81,11 @@ class Advert(Message, frozen=True, kw_only=True, omit_defaults=True):
     memory_free_bytes: int | None = None     # of its memory, after all that it has loaded or may load
     not_loaded: Annotated[list[NotLoaded], Meta(max_length=MOST_NOT_LOADED)] = []    # since its memory is full
     key: Annotated[bytes, Meta(max_length=KEY_BYTES)] = b""      # of the receiver alone, for the seals of requests
+
+    @property
+    def nearly_empty(self) -> bool:
+        """Whether its battery lasts for little more than its own work."""
+        return self.battery is not None and self.battery < NEARLY_EMPTY
 
 
 class StreamSeen(msgspec.Struct, frozen=True, kw_only=True):

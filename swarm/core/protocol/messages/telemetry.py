@@ -11,7 +11,7 @@ from swarm.core.protocol.bounds import Count, Finite, LongText, Rate, Seconds, S
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.spans import Frame, RequestId, Span
-from swarm.core.protocol.world import Pose
+from swarm.core.protocol.world import BatteryState, Pose
 
 MOST_LINKS = 64                      # in one report
 MOST_DETAILS = 16                    # of one event
@@ -114,6 +114,7 @@ class WorldNews(Message, frozen=True, kw_only=True):
     loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers since the streams began, 99th percentile
     loop_late_ms_max: Seconds = 0.0
     slips: list[Slip] = []             # those that began or grew since the last report
+    batteries: dict[str, BatteryState] = {}      # of the robots that have one
     out_of_reach: Share | None = None  # share of pairs of members, mean over time; None: the run has no radio reach
 
 

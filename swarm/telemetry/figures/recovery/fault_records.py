@@ -38,6 +38,11 @@ def crash(name: str, at_s: float) -> FaultDone:
     return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="crash", target=name), done_s=at_s)
 
 
+def battery_empty(robot: str, at_s: float) -> FaultDone:
+    """A robot whose battery ran out, recorded like an injected fault."""
+    return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="battery", target=robot), done_s=at_s)
+
+
 def records(
     faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], frames: DueFrames, gone: Sequence[str]
 ) -> list[FaultRecord]:

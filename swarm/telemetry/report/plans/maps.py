@@ -62,7 +62,7 @@ def dead_at(run: Run, at_s: float) -> set[str]:
     """Robots whose process had ended by then and had not come back."""
     names: set[str] = set()
     for fault in run.summary.faults:                 # in order of time
-        if fault.done_s is not None and fault.done_s <= at_s and fault.kind in ("kill", "crash", "restart"):
+        if fault.done_s is not None and fault.done_s <= at_s and fault.kind in ("kill", "crash", "restart", "battery"):
             back = fault.kind == "restart" and fault.ended_s is not None and fault.ended_s <= at_s
             (names.discard if back else names.add)(fault.target)
     return names

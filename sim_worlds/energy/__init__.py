@@ -1,0 +1,1 @@
+"""Batteries of robots: what motion takes from them, and what chargers give."""
