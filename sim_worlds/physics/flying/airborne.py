@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics.bodies import TINY, Ramps
-from sim_worlds.physics.flying.flight import Flight, rotations
+from sim_worlds.physics.flying.flight import CONTROL_EVERY, Flight
 from sim_worlds.robots import FlyingKind
 
 if TYPE_CHECKING:
-    from sim_worlds.physics.bullet import Bullet
+    from sim_worlds.physics.bullet import Bullet, Vector
 
 Reals = NDArray[np.float64]
+
+_first, _second, _all = itemgetter(0), itemgetter(1), chain.from_iterable
 
 
 class Airborne:
@@ -29,41 +32,50 @@ class Airborne:
         in_row = last - first + 1 == len(self.robots)
         self._rows = slice(first, last + 1) if in_row else np.array(self.robots)     # a slice is quicker
         self._bullet, self._flight = bullet, Flight(kinds)
-        self.read()
-
-    def read(self) -> None:
-        """Read the states after a step."""
-        self._places, self._velocities = self._bullet.states(self.robots)
-        state = _columns([turn + spin for (_, turn), (_, spin) in zip(self._places, self._velocities, strict=True)], 7)
-        self._turns, self._spins = rotations(state[:4]), state[4:]
+        count = len(self.robots)
+        self._pack7, self._pack6 = struct.Struct(f"{7 * count}d").pack, struct.Struct(f"{6 * count}d").pack
+        self._steps = 0
+        self._forces, self._torques = list["Vector"](), list["Vector"]()
+        self._read()
 
     def push(self) -> None:
         """Control and rotors for the next step."""
-        x, y, z, *torques = self._flight.push(self._turns, self._spins).tolist()
-        self._bullet.push(self.robots, self._places, list(zip(x, y, z, strict=True)), list(zip(*torques, strict=True)))
+        if self._steps % CONTROL_EVERY == 0:
+            pushes = self._flight.push()
+            forces, torques = (iter(part.T.ravel().tolist()) for part in (pushes[:3], pushes[3:]))
+            self._forces, self._torques = list(zip(*[forces] * 3, strict=True)), list(zip(*[torques] * 3, strict=True))
+        self._bullet.push(self.robots, self._forces, self._torques)
+        self._steps += 1
+
+    def read(self) -> None:
+        """Read the states after a step, where control runs next."""
+        if self._steps % CONTROL_EVERY == 0:
+            self._read()
+
+    def _read(self) -> None:
+        self._places, self._velocities = self._bullet.states(self.robots)
+        count = 4 * len(self.robots)
+        state = np.frombuffer(self._pack7(*_all(map(_second, self._places)), *_all(map(_second, self._velocities))))
+        self._spins = state[count:].reshape(-1, 3).T
+        self._flight.turn_to(state[:count].reshape(-1, 4).T, self._spins)
 
     def update(self, ramps: Ramps, after: Reals, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """Write the states into the arrays of the fleet, see `Motion`, and steer by the wanted velocities.
 
         after: of all robots, `dt_s` from now, see `Ramps.after`.
         """
-        r, rows = self._turns, self._rows
-        state = _columns([at + velocity for (at, _), (velocity, _) in zip(
-            self._places, self._velocities, strict=True)], 6)
-        (x, y, z), velocities = state[:3], state[3:]
-        level = np.hypot(r[0, 0], r[1, 0])                   # of the nose: 0 where it points up or down
+        r, rows = self._flight.turns, self._rows
+        count = 3 * len(self.robots)
+        state = np.frombuffer(self._pack6(*_all(map(_first, self._places)), *_all(map(_first, self._velocities))))
+        at, velocities = state[:count].reshape(-1, 3).T, state[count:].reshape(-1, 3).T
+        nose = r[0, 0] + 1j * r[1, 0]
+        level = np.abs(nose)                                 # 0 where it points up or down
+        nose /= np.maximum(level, TINY)
         heading, pitch, roll = np.arctan2((r[1, 0], -r[2, 0], r[2, 1]), (r[0, 0], level, r[2, 2]))
-        c, s = r[:2, 0] / np.maximum(level, TINY)
-        ahead, left = c * velocities[0] + s * velocities[1], c * velocities[1] - s * velocities[0]
-        places[rows] = np.array((x, y, heading, z, roll, pitch)).T
-        speeds[rows] = np.array((ahead, self._spins[2])).T
-        left_up[rows] = np.array((left, velocities[2])).T
+        now = nose.conj() * (velocities[0] + 1j * velocities[1])
+        places[rows] = np.array((*at[:2], heading, at[2], roll, pitch)).T
+        speeds[rows] = np.array((now.real, self._spins[2])).T
+        left_up[rows] = np.array((now.imag, velocities[2])).T
         wanted, before = after[rows].T, ramps.speeds[rows].T
-        self._flight.steer(wanted, (wanted - before) / dt_s, (c, s), (ahead, left, velocities[2]), velocities)
+        self._flight.steer(wanted, (wanted - before) / dt_s, nose, velocities)
         ramps.speeds[rows] = wanted.T
-
-
-def _columns(rows: Sequence[Sequence[float]], size: int) -> Reals:
-    """A column for each robot, [size, q]. `struct` is quicker than NumPy with so many tuples."""
-    packed = struct.pack(f"{size * len(rows)}d", *itertools.chain.from_iterable(rows))
-    return np.frombuffer(packed).reshape(-1, size).T.copy()
