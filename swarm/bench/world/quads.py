@@ -22,7 +22,7 @@ from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.physics.flying.flight import CONTROL_EVERY
+from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.robots import QUADROTOR
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock, ThreadClock
