@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from sim_worlds.physics.bodies import Ramps
 from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.physics.flying.flight import Flight
+from sim_worlds.physics.flying.loops import TURNS
 from sim_worlds.robots import FlyingKind
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Reals = NDArray[np.float64]
 
-_flat = chain.from_iterable
+_first, _second, _flat = itemgetter(0), itemgetter(1), chain.from_iterable
 
 
 class Airborne:
@@ -29,7 +31,10 @@ class Airborne:
     def __init__(self, bullet: Bullet, robots: Sequence[int], kinds: Sequence[FlyingKind]) -> None:
         self.robots = list(robots)
         self._bullet, self._flight = bullet, Flight(robots, kinds)
-        self._pack = struct.Struct(f"{len(self._flight.state)}d").pack_into      # quicker than NumPy with so many tuples
+        count = len(self._flight.state)                      # `struct` is quicker than NumPy with so many tuples
+        turns = TURNS * len(self.robots)
+        self._turns, self._rest = struct.Struct(f"{turns}d").pack_into, struct.Struct(f"{count - turns}d").pack_into
+        self._rest_at = struct.calcsize(f"{turns}d")
         self._steps = 0
         self._forces, self._torques = list["Vector"](), list["Vector"]()
         self.read()
@@ -46,9 +51,11 @@ class Airborne:
     def read(self) -> None:
         """Read the states after a step, where control runs next."""
         if self._steps % CONTROL_EVERY == 0:
-            places, velocities = self._bullet.states(self.robots)
-            self._pack(self._flight.state, 0, *_flat(_flat(places)), *_flat(_flat(velocities)))
+            self._places, self._velocities = self._bullet.states(self.robots)
+            self._turns(self._flight.state, 0, *_flat(map(_second, self._places)), *_flat(map(_second, self._velocities)))
 
-    def update(self, ramps: Ramps, after: Reals, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
+    def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """See `Flight.steer`."""
-        self._flight.steer(ramps, after, dt_s, places, speeds, left_up)
+        self._rest(self._flight.state, self._rest_at, *_flat(map(_first, self._places)),
+                   *_flat(map(_first, self._velocities)))
+        self._flight.steer(ramps, dt_s, places, speeds, left_up)

@@ -29,7 +29,7 @@ Reals = NDArray[np.float64]
 class Flight:
     """The controllers and rotors of some quadrotors, by their rows in the arrays of a fleet; hovering at first.
 
-    state: of `loops.py`, [13 q]; whoever has it writes it here.
+    state: see `loops.py`, [13 q]; whoever has it writes it here.
     """
 
     def __init__(self, rows: Sequence[int], kinds: Sequence[FlyingKind], dt_s: float = CONTROL_EVERY * STEP_S) -> None:
@@ -46,15 +46,13 @@ class Flight:
         control(self.state, self._figures, self._wanted, self._thrusts_n, self._pushes)
         return self._pushes
 
-    def steer(self, ramps: Ramps, after: Reals, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
-        """Write the states into the arrays of the fleet, see `Motion`, and steer by the wanted velocities.
-
-        after: of all robots, `dt_s` from now, see `Ramps.after`.
-        """
-        steer(self.state, self._figures, self._wanted, self._rows, ramps.speeds, after, dt_s, places, speeds, left_up)
+    def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
+        """Write the states into the arrays of the fleet, see `Motion`; steer by the velocities wanted `dt_s` from now."""
+        steer(self.state, self._figures, self._wanted, self._rows, ramps.commands, ramps.speeds, dt_s, places, speeds,
+              left_up)
 
 
 def _figures(kind: FlyingKind, dt_s: float) -> tuple[float, ...]:
     lags = dt_s / kind.motor_lag_s
     return (kind.mass_kg, kind.drag_ns_per_m, *kind.inertia_kgm2, kind.arm_m, kind.torque_m, kind.thrust_n,
-            math.exp(-lags), -math.expm1(-lags) / lags)
+            kind.v_ramp_mps2, kind.w_ramp_radps2, kind.up_ramp_mps2, math.exp(-lags), -math.expm1(-lags) / lags)

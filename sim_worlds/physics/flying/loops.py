@@ -1,7 +1,7 @@
 """The loops over quadrotors, compiled: their velocities, and their attitudes, turn rates and rotors. See `flight.py`.
 
-`state` is flat: x, y, z and the quaternion x, y, z, w of each robot in turn, then the velocity and the turn rate of
-each, all in the world.
+`state` is flat, all in the world: the quaternions x, y, z, w of each robot in turn, then their turn rates, places and
+velocities.
 """
 
 from __future__ import annotations
@@ -15,29 +15,27 @@ from sim_worlds.physics.bodies import TINY
 from sim_worlds.physics.flying import ATTITUDE_HZ, GRAVITY_MPS2, LEAST_UP_MPS2, RATE_HZ, STEEPEST_MPS2, VELOCITY_HZ
 from swarm.compiled.compiler import entry, part
 
-PLACE, VELOCITY = 7, 6               # numbers of a robot in a state
-STATE = PLACE + VELOCITY
+TURNS, STATE = 7, 13                 # numbers of a robot: its attitude and turn rate, and all
 
 Reals = NDArray[np.float64]
 Records = NDArray[np.void]
 
 FIGURES = np.dtype([(name, "f8") for name in (
     "mass_kg", "drag_ns_per_m", "roll_kgm2", "pitch_kgm2", "yaw_kgm2", "arm_m", "torque_m", "most_n",
+    "v_ramp_mps2", "w_ramp_radps2", "up_ramp_mps2",
     "left",                          # of a difference between a rotor's thrust and the wanted one, after a run
     "mean",                          # and on average until the next
 )])
 WANTED = np.dtype([(name, "f8") for name in ("pull_n", "x", "y", "z", "drag_x_n", "drag_y_n", "drag_z_n", "yaw_radps")])
 """The size of the wanted force and its direction in the world, the force of the air, and the turn rate."""
 
-_ONES = np.ones(1)
 _TABLE = np.ones((1, 1))
 
 
 @part
 def _turn(state: Reals, robot: int) -> tuple[float, ...]:
     """The rotation matrix of a robot, row by row, from the body to the world."""
-    at = PLACE * robot + 3
-    x, y, z, w = state[at], state[at + 1], state[at + 2], state[at + 3]
+    x, y, z, w = state[4 * robot], state[4 * robot + 1], state[4 * robot + 2], state[4 * robot + 3]
     return (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w),
             2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w),
             2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y))
@@ -52,6 +50,11 @@ def _rotor(wanted_n: float, figures: Records, thrusts_n: Reals, rotor: int) -> f
     return wanted_n + figures.mean * ahead_n
 
 
+@part
+def _clipped(change: float, most: float) -> float:
+    return min(max(change, -most), most)
+
+
 @entry(np.ones(STATE), np.ones(1, FIGURES), np.ones(1, WANTED), _TABLE, np.ones((2, 1, 3)))
 def control(state: Reals, figures: Records, wanted: Records, thrusts_n: Reals, pushes: Reals) -> None:
     """A run of the loops for attitudes and turn rates, and of the rotors.
@@ -62,7 +65,7 @@ def control(state: Reals, figures: Records, wanted: Records, thrusts_n: Reals, p
     for k in range(len(figures)):
         one, want, n = figures[k], wanted[k], thrusts_n[k]
         xx, xy, xz, yx, yy, yz, zx, zy, zz = _turn(state, k)
-        at = PLACE * len(figures) + VELOCITY * k + 3
+        at = 4 * len(figures) + 3 * k
         p, q, r = state[at], state[at + 1], state[at + 2]
         ahead, left, up = (xx * want.x + yx * want.y + zx * want.z, xy * want.x + yy * want.y + zy * want.z,
                            xz * want.x + yz * want.y + zz * want.z)
@@ -83,30 +86,38 @@ def control(state: Reals, figures: Records, wanted: Records, thrusts_n: Reals, p
 
 @entry(np.ones(STATE), np.ones(1, FIGURES), np.ones(1, WANTED), np.ones(1, np.intp), _TABLE, _TABLE, 1.0, _TABLE,
        _TABLE, _TABLE)
-def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp], before: Reals, after: Reals,
+def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp], commands: Reals, wanted_now: Reals,
           dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
     """A run of the loop for velocities; the states are written into the rows of the fleet's arrays, see `Motion`.
 
-    before, after: the velocities that the robots of a fleet wanted until now and `dt_s` from now: ahead, turn, to the
-    left and up, [n, 4]. `before` becomes `after`.
+    commands, wanted_now: the velocities of a fleet that `Ramps` has: ahead, turn, to the left and up, [n, 4]. Those
+    that are wanted now come nearer to the commands in `dt_s`, as in `Ramps.after`.
     """
     for k in range(len(figures)):
         one, want, row = figures[k], wanted[k], rows[k]
         xx, _, _, yx, _, _, zx, zy, zz = _turn(state, k)
         level = hypot(xx, yx)                                # of the nose: 0 where it points up or down
         c, s = xx / max(level, TINY), yx / max(level, TINY)
-        at, of = PLACE * k, PLACE * len(figures) + VELOCITY * k
+        at = TURNS * len(figures) + 3 * k
+        of = at + 3 * len(figures)
         x, y, z = state[of], state[of + 1], state[of + 2]
         places[row, 0], places[row, 1], places[row, 3] = state[at], state[at + 1], state[at + 2]
         places[row, 2], places[row, 4], places[row, 5] = atan2(yx, xx), atan2(zy, zz), atan2(-zx, level)
         ahead, left = c * x + s * y, c * y - s * x
-        speeds[row, 0], speeds[row, 1] = ahead, state[of + 5]
+        speeds[row, 0], speeds[row, 1] = ahead, state[4 * len(figures) + 3 * k + 2]
         left_up[row, 0], left_up[row, 1] = left, z
-        goal, turn, aside, up = after[row, 0], after[row, 1], after[row, 2], after[row, 3]
+        now, to = wanted_now[row], commands[row]
+        da, dw, db, de = to[0] - now[0], to[1] - now[1], to[2] - now[2], to[3] - now[3]
+        most = one.v_ramp_mps2 * dt_s
+        share = min(1.0, most / max(hypot(da, db), TINY))
+        da, db = da * share, db * share
+        dw, de = _clipped(dw, one.w_ramp_radps2 * dt_s), _clipped(de, one.up_ramp_mps2 * dt_s)
+        now[0], now[1], now[2], now[3] = now[0] + da, now[1] + dw, now[2] + db, now[3] + de
+        goal, turn, aside, up = now[0], now[1], now[2], now[3]
         feed = one.drag_ns_per_m / one.mass_kg               # against the drag; and the frame of the command turns
-        a = VELOCITY_HZ * (goal - ahead) + feed * goal + (goal - before[row, 0]) / dt_s - turn * aside
-        b = VELOCITY_HZ * (aside - left) + feed * aside + (aside - before[row, 2]) / dt_s + turn * goal
-        e = VELOCITY_HZ * (up - z) + feed * up + (up - before[row, 3]) / dt_s + GRAVITY_MPS2
+        a = VELOCITY_HZ * (goal - ahead) + feed * goal + da / dt_s - turn * aside
+        b = VELOCITY_HZ * (aside - left) + feed * aside + db / dt_s + turn * goal
+        e = VELOCITY_HZ * (up - z) + feed * up + de / dt_s + GRAVITY_MPS2
         share = min(1.0, STEEPEST_MPS2 / max(hypot(a, b), TINY))
         a, b, e = a * share, b * share, max(e, LEAST_UP_MPS2)
         size = sqrt(a * a + b * b + e * e)
@@ -114,5 +125,3 @@ def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp
         want.x, want.y, want.z = (c * a - s * b) / size, (s * a + c * b) / size, e / size
         want.drag_x_n, want.drag_y_n, want.drag_z_n = (
             -one.drag_ns_per_m * x, -one.drag_ns_per_m * y, -one.drag_ns_per_m * z)      # it changes little meanwhile
-        for axis in range(4):
-            before[row, axis] = after[row, axis]
