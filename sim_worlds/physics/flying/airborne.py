@@ -52,7 +52,8 @@ class Airborne:
         """Read the states after a step, where control runs next."""
         if self._steps % CONTROL_EVERY == 0:
             self._places, self._velocities = self._bullet.states(self.robots)
-            self._turns(self._flight.state, 0, *_flat(map(_second, self._places)), *_flat(map(_second, self._velocities)))
+            self._turns(self._flight.state, 0, *_flat(map(_second, self._places)),
+                        *_flat(map(_second, self._velocities)))
 
     def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """See `Flight.steer`."""

@@ -41,13 +41,15 @@ class Flight:
         self.state = np.zeros(STATE * len(kinds))
 
     def push(self) -> Reals:
-        """A run of the inner loops and the rotors: mean forces and torques until the next, in the bodies' frames, [2, q, 3].
+        """A run of the inner loops and the rotors: mean forces and torques until the next, in the bodies' frames.
+
+        [2, q, 3].
         """
         control(self.state, self._figures, self._wanted, self._thrusts_n, self._pushes)
         return self._pushes
 
     def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
-        """Write the states into the arrays of the fleet, see `Motion`; steer by the velocities wanted `dt_s` from now."""
+        """Write the states into the arrays of the fleet, see `Motion`; steer by what is wanted `dt_s` from now."""
         steer(self.state, self._figures, self._wanted, self._rows, ramps.commands, ramps.speeds, dt_s, places, speeds,
               left_up)
 

@@ -7,18 +7,20 @@ velocities.
 from __future__ import annotations
 
 from math import atan2, hypot, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics.bodies import TINY
 from sim_worlds.physics.flying import ATTITUDE_HZ, GRAVITY_MPS2, LEAST_UP_MPS2, RATE_HZ, STEEPEST_MPS2, VELOCITY_HZ
+from swarm.compiled.cache import FLYING_LOOPS, mark_loops_complete
 from swarm.compiled.compiler import entry, part
 
 TURNS, STATE = 7, 13                 # numbers of a robot: its attitude and turn rate, and all
 
 Reals = NDArray[np.float64]
-Records = NDArray[np.void]
+Records = Any                        # pyright knows no fields
 
 FIGURES = np.dtype([(name, "f8") for name in (
     "mass_kg", "drag_ns_per_m", "roll_kgm2", "pitch_kgm2", "yaw_kgm2", "arm_m", "torque_m", "most_n",
@@ -125,3 +127,6 @@ def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp
         want.x, want.y, want.z = (c * a - s * b) / size, (s * a + c * b) / size, e / size
         want.drag_x_n, want.drag_y_n, want.drag_z_n = (
             -one.drag_ns_per_m * x, -one.drag_ns_per_m * y, -one.drag_ns_per_m * z)      # it changes little meanwhile
+
+
+mark_loops_complete(FLYING_LOOPS)

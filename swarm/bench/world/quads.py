@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
-from sim_worlds.physics.bullet import Bullet
+from sim_worlds.physics.bullet import Bullet, Vector
 from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.robots import QUADROTOR
 from swarm.bench.support.host import host_state
@@ -35,7 +35,7 @@ COMMAND_HZ = 10
 TTL_S = 1.0
 TOP = np.array([QUADROTOR.v_max_mps, QUADROTOR.v_max_mps, QUADROTOR.up_max_mps, QUADROTOR.w_max_radps])
 
-Pushes = list[tuple[list[list[float]], list[list[float]]]]
+Pushes = list[tuple[list[Vector], list[Vector]]]
 """Forces and torques of each step."""
 
 
