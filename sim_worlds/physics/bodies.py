@@ -76,9 +76,10 @@ class Ramps:
         finite = np.isfinite(commands).all(axis=1, keepdims=True)
         wanted = np.where(finite, commands, 0.0)
         if self._any_flies:
-            flies = self._flies[robots]
-            wanted[flies] = _shortened(wanted[flies], top[flies, 0])
-        self.commands[robots] = np.clip(wanted, -top, top)
+            level = wanted[:, ::2]
+            share = np.minimum(1.0, top[:, 0] / np.maximum(np.hypot(level[:, 0], level[:, 1]), TINY))
+            np.multiply(level, share[:, None], out=level, where=self._flies[robots, None])
+        self.commands[robots] = np.minimum(np.maximum(wanted, -top), top)
 
     def after(self, dt_s: float) -> Reals:
         """The speeds `dt_s` from now, as `speeds`, which stay as they are."""
@@ -90,11 +91,3 @@ class Ramps:
             np.multiply(left[:, 0], share, out=change[:, 0], where=self._flies)
             np.multiply(left[:, 2], share, out=change[:, 2], where=self._flies)
         return self.speeds + change
-
-
-def _shortened(vectors: Reals, most: Reals) -> Reals:
-    """Vectors [k, 4] whose part along the floor, the columns 0 and 2, is at most so long, [k]."""
-    vectors = vectors.copy()
-    long = np.hypot(vectors[:, 0], vectors[:, 2])
-    vectors[:, (0, 2)] *= np.minimum(1.0, most / np.maximum(long, TINY))[:, None]
-    return vectors

@@ -7,7 +7,9 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,8 +35,12 @@ RESIDUAL_MPS = 1e-4                  # the solver stops below it: less than half
 WALLS_PER_BODY = 24                  # PyBullet refuses a link of about 60 or more shapes
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-Place = tuple[tuple[float, float, float], tuple[float, float, float, float]]
-Velocity = tuple[tuple[float, float, float], tuple[float, float, float]]
+Vector = tuple[float, float, float]
+Place = tuple[Vector, tuple[float, float, float, float]]
+Velocity = tuple[Vector, Vector]
+
+BASE: Vector = (0.0, 0.0, 0.0)       # where a force acts on a robot
+_do = deque[object](maxlen=0).extend         # makes the calls of a `map`: quicker than a loop
 
 
 @contextlib.contextmanager
@@ -208,18 +214,15 @@ class Bullet:
 
     def states(self, robots: Sequence[int]) -> tuple[list[Place], list[Velocity]]:
         """Position and quaternion, and velocity and turn rate, of the bases of some robots, in the world."""
-        ids, c = [self.robot_ids[robot] for robot in robots], self._client
-        return ([_p.getBasePositionAndOrientation(body, physicsClientId=c) for body in ids],
-                [_p.getBaseVelocity(body, physicsClientId=c) for body in ids])
+        ids, client = list(map(self.robot_ids.__getitem__, robots)), repeat(self._client)
+        return (list(map(_p.getBasePositionAndOrientation, ids, client)), list(map(_p.getBaseVelocity, ids, client)))
 
-    def push(self, robots: Sequence[int], places: Sequence[Place], forces: Sequence[Sequence[float]],
-             torques: Sequence[Sequence[float]]) -> None:
-        """Forces in the world and torques in the frames of the bases, on some robots at these places, for one step."""
-        c = self._client
-        for robot, (place, _), force, torque in zip(robots, places, forces, torques, strict=True):
-            body = self.robot_ids[robot]
-            _p.applyExternalForce(body, -1, force, place, _p.WORLD_FRAME, physicsClientId=c)
-            _p.applyExternalTorque(body, -1, torque, _p.LINK_FRAME, physicsClientId=c)
+    def push(self, robots: Sequence[int], forces: Iterable[Vector], torques: Iterable[Vector]) -> None:
+        """Forces and torques on the bases of some robots, in the frames of the bases, for one step."""
+        ids, client = list(map(self.robot_ids.__getitem__, robots)), repeat(self._client)
+        frame, link = repeat(_p.LINK_FRAME), repeat(-1)
+        _do(map(_p.applyExternalForce, ids, link, forces, repeat(BASE), frame, client))
+        _do(map(_p.applyExternalTorque, ids, link, torques, frame, client))
 
     def touching(self, robot: int) -> set[int]:
         """Ids of the bodies in contact with a robot, without the floor."""

@@ -114,7 +114,8 @@ class Motion:
         """Advance by `dt_s`."""
         self._steps += 1
         if self._dynamic and self.bullet is not None:
-            self._turn_wheels(self.bullet)
+            if self._driving:
+                self._turn_wheels(self.bullet)
             if self._airborne is not None:
                 self._airborne.push()
             self.bullet.step()
@@ -122,15 +123,13 @@ class Motion:
                 self._airborne.read()
         if self._steps % self._update_every:
             return
-        ramps, kinematic = self._ramps, self._kinematic
-        after = ramps.after(self._update_s)
         for i in self._driving:
             self._read(i)
         if self._airborne is not None:
-            self._airborne.update(ramps, after, self._update_s, self.places, self.speeds, self.left_up)
+            self._airborne.steer(self._ramps, self._update_s, self.places, self.speeds, self.left_up)
             self._touch(self._airborne.robots)
         if self._any_kinematic:
-            self._glide(after, kinematic)
+            self._glide(self._ramps.after(self._update_s), self._kinematic)
 
     def _glide(self, after: NDArray[np.float64], kinematic: NDArray[np.bool_]) -> None:
         """Move the kinematic robots. after: the speeds that they go to, see `Ramps`."""
@@ -157,8 +156,6 @@ class Motion:
 
     def _turn_wheels(self, bullet: Bullet) -> None:
         """Set the wheels of the rigid bodies whose speed is on its way to a command."""
-        if not self._driving:
-            return
         turned, wheels = self._ramps.after(STEP_S), self._ramps.speeds
         for i in np.flatnonzero(self._drives & (turned != wheels).any(axis=1)).tolist():
             wheels[i] = turned[i]

@@ -25,7 +25,7 @@ from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from swarm.telemetry.text_table import text_table
 
-NEEDS = ("pybullet",)
+NEEDS = ("numba", "pybullet")
 FLOOR = Environment(size_m=40.0, walls=(), spawns=(Pose(0.0, 0.0, 0.0),))
 GRAVITY_MPS2 = 9.81
 ICE = 0.05                           # friction: less than any robot brakes

@@ -11,12 +11,14 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 COMPLETE = "complete"
-LOOPS = ("swarm.planner.forecast.simulation.simulate", "swarm.planner.solvers.search.search")
+PLANNER_LOOPS = ("swarm.planner.forecast.simulation.simulate", "swarm.planner.solvers.search.search")
+FLYING_LOOPS = ("sim_worlds.physics.flying.loops",)
+LOOPS = (*PLANNER_LOOPS, *FLYING_LOOPS)
 """The modules whose import compiles, each with all code of its package."""
 
 
@@ -43,9 +45,9 @@ def mark_complete(folder: Path) -> None:
         (folder / COMPLETE).touch()
 
 
-def mark_loops_complete() -> None:
-    """This process has imported all of `LOOPS`."""
-    for name in LOOPS:
+def mark_loops_complete(names: Sequence[str]) -> None:
+    """This process has imported these of `LOOPS`."""
+    for name in names:
         mark_complete(folder_of(Path(str(sys.modules[name].__file__)).parent))
 
 

@@ -1,18 +1,19 @@
-"""Has the planner's loops compiled before a run: a planner that compiles them itself is not ready in time."""
+"""Has loops compiled before a run: a planner or a world that compiles them itself is not ready in time."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from swarm.compiled.cache import LOOPS, folder_of, is_complete, mark_complete
 
 
-def compile_loops() -> None:
-    """In a process of its own, unless the code is in the cache. A failure is the planner's to tell."""
-    missing = [name for name in LOOPS if not is_complete(folder_of(_file(name).parent))]
+def compile_loops(names: Sequence[str] = LOOPS) -> None:
+    """In a process of its own, unless the code is in the cache. A failure is for those to tell that need them."""
+    missing = [name for name in names if not is_complete(folder_of(_file(name).parent))]
     if missing and not subprocess.run([sys.executable, "-c", f"import {', '.join(missing)}"], check=False).returncode:
         for name in missing:
             mark_complete(folder_of(_file(name).parent))

@@ -77,6 +77,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Launch, "run", refuse)
     monkeypatch.setattr(Session, "run", lambda _: sys.exit(0))
     monkeypatch.setattr("models.host_speed.host_speed", lambda _: HostSpeed(speed=1.0))       # its measurement lasts
+    monkeypatch.setattr("swarm.bench.support.host.TURNS", 1)
     monkeypatch.setattr(fidelity.psutil, "cpu_percent", lambda interval: 0.0)
     for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (profiler, "profile"),
                          (fidelity, "launch")):

@@ -71,8 +71,8 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             ("seconds", given.seconds, 3600.0), ("rounds", given.rounds, 1000)):
         if not 0 < value <= most:
             raise BadInput(f"--{name}", str(value), f"above 0, at most {most:,}")
-    if given.seed < 0:
-        raise BadInput("--seed", str(given.seed), "0 or more")
+    if not 0 <= given.seed < 2**63:
+        raise BadInput("--seed", str(given.seed), "0 or more, below 2^63")
     periods = max(1, round(given.seconds * COMMAND_HZ))
     if given.quads is not None:
         if given.reference:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.hall import hall
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
-from sim_worlds.physics.bullet import Bullet
+from sim_worlds.physics.bullet import Bullet, Vector
+from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.robots import QUADROTOR
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock, ThreadClock
@@ -34,7 +35,7 @@ COMMAND_HZ = 10
 TTL_S = 1.0
 TOP = np.array([QUADROTOR.v_max_mps, QUADROTOR.v_max_mps, QUADROTOR.up_max_mps, QUADROTOR.w_max_radps])
 
-Pushes = list[tuple[list[list[float]], list[list[float]]]]
+Pushes = list[tuple[list[Vector], list[Vector]]]
 """Forces and torques of each step."""
 
 
@@ -99,9 +100,9 @@ def kept_pushes(world: Swarm, commands: NDArray[np.float64]) -> Pushes:
     bullet, kept = bullet_of(world), Pushes()
     push = bullet.push
 
-    def keep(robots: Any, places: Any, forces: Any, torques: Any) -> None:
+    def keep(robots: Any, forces: Any, torques: Any) -> None:
         kept.append((forces, torques))
-        push(robots, places, forces, torques)
+        push(robots, forces, torques)
 
     bullet.push = keep
     for row in commands:
@@ -113,15 +114,14 @@ def in_turn(world: Swarm, bullet: Bullet, commands: NDArray[np.float64], pushes:
             ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Seconds of each period, see `timed`: ours, and the bare calls on other bodies that begin in the same places."""
     robots, ours, bare = range(len(world.names)), list[tuple[float, float]](), list[tuple[float, float]]()
-    places = bullet.states(robots)[0]
     steps = round(1 / COMMAND_HZ / STEP_S)
 
     def calls(first: int) -> None:
-        nonlocal places
         for k in range(first, first + steps):
-            bullet.push(robots, places, *pushes[k])
+            bullet.push(robots, *pushes[k])
             bullet.step()
-            places = bullet.states(robots)[0]
+            if (k + 1) % CONTROL_EVERY == 0:
+                bullet.states(robots)
             if (k + 1) % UPDATE_EVERY == 0:
                 bullet.contacts(robots)
 

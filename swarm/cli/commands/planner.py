@@ -26,5 +26,5 @@ def run(given: argparse.Namespace) -> int:
 
     with starting("compiling the planner's loops, once for this machine", LONGEST_START_S):
         from swarm.planner import process
-    cache.mark_loops_complete()
+    cache.mark_loops_complete(cache.PLANNER_LOOPS)
     return process.main(settings)

@@ -14,12 +14,13 @@ arguments = process_file.arguments
 def run(given: argparse.Namespace) -> int:
     """Check the file, then simulate until told to stop."""
     from sim_worlds import scenarios
-    from sim_worlds.robots import KINDS
+    from sim_worlds.robots import KINDS, FlyingKind
     from swarm.core.settings import rules
     from swarm.core.settings.process_files import WorldFile
 
     settings = process_file.checked(given, WorldFile, rules.world_file, scenarios.available(), KINDS)
-    extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
+    flies = any(robot.physics == "dynamic" and isinstance(KINDS[robot.kind], FlyingKind) for robot in settings.robots)
+    extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet", *(("numba",) if flies else ()))
     from sim_worlds.process import main
 
     return main(settings, given.file)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from sim_worlds.environment import Environment
+from sim_worlds.physics import STEP_S, UPDATE_EVERY
+from sim_worlds.physics.bodies import Ramps
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import box, place_thing
 from sim_worlds.robots import QUADROTOR
@@ -183,6 +185,18 @@ def test_a_kinematic_one_speeds_up_along_a_straight_line() -> None:
     np.testing.assert_allclose([motion.speeds[0, 0], motion.left_up[0, 0]], np.array([0.6, 0.8]) * 3.0 / 60)
     run(motion, 1.0)
     np.testing.assert_allclose([motion.speeds[0, 0], motion.left_up[0, 0]], [0.9, 1.2])
+
+
+def test_a_dynamic_one_wants_what_the_ramps_of_a_kinematic_one_give() -> None:
+    motion, ramps = quads("dynamic", Pose(0.0, 0.0, 0.0)), Ramps([QUADROTOR])
+    for command in np.random.default_rng(2).uniform(-2.0, 2.0, (8, 1, 4)):
+        motion.fly_all(command, np.array([0]))
+        ramps.command(command[:, [0, 3, 1, 2]], np.array([0]))
+        for _ in range(12):
+            run(motion, UPDATE_EVERY * STEP_S)
+            ramps.speeds[:] = ramps.after(UPDATE_EVERY * STEP_S)
+            np.testing.assert_allclose(motion._ramps.speeds, ramps.speeds, atol=1e-12)
+    motion.close()
 
 
 def test_a_dynamic_one_tilts_to_accelerate_and_rights_itself_after_a_crash() -> None:
