@@ -19,13 +19,13 @@ from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "delivered_auc"
 MEASURES = {
-    "delivered_auc": (SHARE, "mean share of the things whose right report had reached the depot, over the run"),
+    "delivered_auc": (SHARE, "mean share of the things reported at the depot, less wrong reports, over the run"),
     "delivered": ("", "things whose right report has reached the depot"),
     "things": ("", "things beside the road"),
     "road": (SHARE, "share of the road's cells in which a robot has been"),
     "home": (SHARE, "share of the robots that are within the depot's reach"),
     "collisions": ("", "contacts of robots, each counted once while it lasts"),
-    "wrong_claims": ("", "reports at the depot of what is not there"),
+    "wrong_claims": ("", "reports at the depot of what is not there, each place once"),
     "duplicate_claims": ("", "reports at the depot of what was reported before"),
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
@@ -70,10 +70,10 @@ class Convoy(Engine):
         """The progress of the mission."""
         home = sum(math.dist(place, DEPOT) <= DEPOT_REACH_M for place in self.places().tolist())
         return mission_of(HEADLINE, MEASURES, {
-            "delivered_auc": self._claims.found_auc(self.time_s), "delivered": len(self._claims.found),
+            "delivered_auc": self._claims.worth(self.time_s), "delivered": len(self._claims.found),
             "things": len(self.environment.targets), "road": len(self._entered) / len(self._cells),
             "home": home / len(self.names), "collisions": self.motion.contacts.episodes,
-            "wrong_claims": self._claims.wrong, "duplicate_claims": self._claims.duplicate,
+            "wrong_claims": len(self._claims.wrong_s), "duplicate_claims": self._claims.duplicate,
         })
 
     def scene(self) -> Scene:

@@ -22,12 +22,12 @@ from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "found_auc"
 MEASURES = {
-    "found_auc": (SHARE, "mean share of the targets that had been found, over the run"),
+    "found_auc": (SHARE, "mean share of the targets that had been found, less wrong claims, over the run"),
     "found": ("", "targets that a robot has claimed rightly"),
     "coverage": (SHARE, "share of the free floor that any robot has seen"),
     "targets": ("", "targets in the building"),
     "collisions": ("", "contacts of robots, each counted once while it lasts"),
-    "wrong_claims": ("", "claims where there is no such target"),
+    "wrong_claims": ("", "claims where there is no such target, each place once"),
     "duplicate_claims": ("", "claims of a target that was found before"),
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
@@ -85,10 +85,10 @@ class SearchRescue(Engine):
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
-            "found_auc": self._claims.found_auc(self.time_s), "found": len(self._claims.found),
+            "found_auc": self._claims.worth(self.time_s), "found": len(self._claims.found),
             "coverage": self._coverage.share, "targets": len(self.environment.targets),
             "collisions": self.motion.contacts.episodes,
-            "wrong_claims": self._claims.wrong, "duplicate_claims": self._claims.duplicate,
+            "wrong_claims": len(self._claims.wrong_s), "duplicate_claims": self._claims.duplicate,
         })
 
     def scene(self) -> Scene:
