@@ -76,7 +76,7 @@ class Beliefs:
         self.things = [thing for thing in self.things if thing.evidence > -SURE]
 
     def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
-        """What some of the points, by index [k], are believed to count: ground, things, and what may have come unseen."""
+        """What some points, by index [k], are believed to count: the ground, things, and what may have come unseen."""
         unseen = 1.0 - np.exp((self._looked_s[of] - now_s) / STAYS_S)
         density = GROUND + EXPECTED * unseen
         if self.things:

@@ -1,4 +1,4 @@
-"""The field as every robot knows it: what a thing of each class counts, and how things go and come. Not where they are."""
+"""The field as every robot knows it: what a thing of each class counts, and how things go and come; not where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm.core.protocol.world import Pose
 
 WALL_M = 0.2                         # of the area that the body states
 FLY_M = 1.2                          # height of flight
-MIDDLE_M = 0.38                      # height of the middle of a thing, above the floor
+PLOT_M = 0.05                        # height of the plots on which things stand
 WEIGHTS = {"casualty": 6.0, "hazard": 2.0, "beacon": 1.0}    # integral of the density around a thing
 SPREAD_M = 0.8                       # standard deviation of the density around a thing
 GROUND = 0.01                        # density everywhere, per m2
