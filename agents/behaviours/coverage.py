@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.behaviours import Behaviour, required
 from agents.behaviours.covering.beliefs import Beliefs, Look
 from agents.behaviours.covering.coverer import Coverer
@@ -20,9 +23,9 @@ class Coverage(Coverer):
         self._sight = Sight(required("coverage", "camera", sensors.camera))
         self.beliefs = Beliefs(self._sight, self.points, SPACING_M ** 2)
 
-    def mass(self, now_s: float) -> Reals:
+    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
         """See `Coverer`."""
-        return self.beliefs.mass(now_s)
+        return self.beliefs.mass(of, now_s)
 
     def look(self, seen: Perceived, now_s: float) -> Look | None:
         """See `Coverer`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.behaviours import Behaviour
 from agents.behaviours.covering.beliefs import Look
@@ -15,9 +16,9 @@ from swarm.core.protocol.world import Perceived
 class Even(Coverer):
     """The policy of one robot; see `Behaviour`. It looks at nothing."""
 
-    def mass(self, now_s: float) -> Reals:
+    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
         """See `Coverer`."""
-        return np.ones(len(self.points))
+        return np.ones(len(of))
 
     def look(self, seen: Perceived, now_s: float) -> Look | None:
         """See `Coverer`."""

@@ -46,6 +46,11 @@ def load(name: str) -> Scenario:
     return cast(Scenario, plugins.load(path, "HEADLINE", "MEASURES", "build"))
 
 
+def kind(name: str) -> str:
+    """The kind of robot that a scenario is made for: its KIND, if it has one, else a rover."""
+    return getattr(load(name), "KIND", "rover")
+
+
 def takes_map(name: str) -> bool:
     """Whether robots of this scenario can be on the floor of a map."""
     return hasattr(load(name), "on_map")

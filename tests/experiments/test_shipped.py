@@ -7,7 +7,7 @@ import pytest
 from swarm.experiments.experiment import Experiment
 from swarm.launcher import find
 
-GRIDS = ("worlds", "warehouse", "formation", "convoy")
+GRIDS = ("worlds", "warehouse", "formation", "convoy", "coverage")
 """The grid of each scenario: its behaviour beside the baseline, perception and physics."""
 
 

@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agents.behaviours.covering.known_field import EXPECTED, GROUND, SPREAD_M, STAYS_S, WEIGHTS, Reals, squares
-from agents.behaviours.covering.sight import Point, Sight
+from agents.behaviours.covering.known_field import EXPECTED, GROUND, SPREAD_M, STAYS_S, WEIGHTS, Reals, near_to, squares
+from agents.behaviours.covering.sight import SEES_M, Point, Sight
 from swarm.core.protocol.world import Pose
 
 EVIDENCE = math.log(9.0)             # of a look, for or against a thing: nine of ten are right
@@ -50,7 +51,8 @@ class Beliefs:
 
     def take(self, look: Look) -> None:
         """Take in a look."""
-        shown = self._sight.shows(look.pose, self._points)
+        near = near_to(self._points, look.pose, SEES_M)
+        shown = near[self._sight.shows(look.pose, self._points[near])]
         self._looked_s[shown] = np.maximum(self._looked_s[shown], look.at_s)
         found: list[Thing] = []
         for label, place in look.finds:
@@ -73,13 +75,13 @@ class Beliefs:
                     thing.evidence -= EVIDENCE
         self.things = [thing for thing in self.things if thing.evidence > -SURE]
 
-    def mass(self, now_s: float) -> Reals:
-        """What each point is believed to count, [n]: the ground, things, and what may have come unseen."""
-        unseen = 1.0 - np.exp((self._looked_s - now_s) / STAYS_S)
+    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
+        """What some points, by index [k], are believed to count: the ground, things, and what may have come unseen."""
+        unseen = 1.0 - np.exp((self._looked_s[of] - now_s) / STAYS_S)
         density = GROUND + EXPECTED * unseen
         if self.things:
             chances = [WEIGHTS[t.label] * math.exp((t.seen_s - now_s) / STAYS_S) / (1.0 + math.exp(-t.evidence))
                        for t in self.things]
-            away = squares(self._points, np.array([thing.place for thing in self.things]))
+            away = squares(self._points[of], np.array([thing.place for thing in self.things]))
             density += np.exp(away / (-2 * SPREAD_M ** 2)) @ np.array(chances) / (2 * math.pi * SPREAD_M ** 2)
         return self._area_m2 * density

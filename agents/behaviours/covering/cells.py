@@ -6,15 +6,14 @@ and Automation 20, 2004.
 
 from __future__ import annotations
 
-import numpy as np
-
 from agents.behaviours.covering.known_field import Reals, squares
 
 
-def centroids(places: Reals, points: Reals, mass: Reals) -> Reals:
-    """The centroid of the cell of each robot at places [k, 2]; one whose cell has no mass stays. mass: of points, [n]."""
-    cell = squares(points, places).argmin(axis=1)
-    weight = np.bincount(cell, mass, len(places))
-    moments = np.stack([np.bincount(cell, mass * points[:, axis], len(places)) for axis in range(2)], axis=1)
-    held = weight > 0.0
-    return np.where(held[:, None], moments / np.where(held, weight, 1.0)[:, None], places)
+def centroid(places: Reals, points: Reals, mass: Reals) -> Reals:
+    """The centroid of the cell of the first robot of those at places [k, 2]; without mass in its cell it stays.
+
+    mass: of the points [n, 2], [n].
+    """
+    mine = squares(points, places).argmin(axis=1) == 0
+    weight = float(mass[mine].sum())
+    return mass[mine] @ points[mine] / weight if weight > 0.0 else places[0]

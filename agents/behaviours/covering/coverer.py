@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.behaviours import Event, Heard, Note, Output, required
 from agents.behaviours.covering import cells, known_field, notes
@@ -19,6 +20,7 @@ from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
 SHARE_NS = 400_000_000               # between two notes, and two choices of a place
+NEAR_M = 15.0                        # a cell that is larger counts so far to each side only
 MATE_NS = 5_000_000_000              # a teammate's note about itself counts this long
 
 
@@ -52,8 +54,8 @@ class Coverer(ABC):
         self.notes_heard = self.notes_ignored = 0
 
     @abstractmethod
-    def mass(self, now_s: float) -> Reals:
-        """What each of `points` counts, [n]."""
+    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
+        """What some of `points`, by index [k], count."""
 
     @abstractmethod
     def look(self, seen: Perceived, now_s: float) -> Look | None:
@@ -88,7 +90,8 @@ class Coverer(ABC):
         """The place of this robot, now that the others are where they said."""
         alive = [mate.pose for _, mate in sorted(self._mates.items()) if now - mate.heard_at < MATE_NS]
         places = np.array([(at.x_m, at.y_m) for at in (pose, *alive)])
-        x, y = cells.centroids(places, self.points, self.mass(now / 1e9))[0].tolist()
+        near = known_field.near_to(self.points, pose, NEAR_M)
+        x, y = cells.centroid(places, self.points[near], self.mass(near, now / 1e9)).tolist()
         return x, y
 
     def _note(self, pose: Pose, now: int) -> list[Output]:

@@ -1,4 +1,4 @@
-"""The field as every robot knows it: what a thing of each class counts, and how things go and come. Not where they are."""
+"""The field as every robot knows it: what a thing of each class counts, and how things go and come; not where."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.protocol.world import Pose
+
 WALL_M = 0.2                         # of the area that the body states
 FLY_M = 1.2                          # height of flight
-MIDDLE_M = 0.38                      # height of the middle of a thing, above the floor
+PLOT_M = 0.05                        # height of the plots on which things stand
 WEIGHTS = {"casualty": 6.0, "hazard": 2.0, "beacon": 1.0}    # integral of the density around a thing
 SPREAD_M = 0.8                       # standard deviation of the density around a thing
 GROUND = 0.01                        # density everywhere, per m2
@@ -34,3 +36,8 @@ def points(area_m: float) -> Reals:
 def squares(of: Reals, to: Reals) -> Reals:
     """Squared distances [n, k] between points [n, 2] and places [k, 2]."""
     return (of[:, :1] - to[:, 0]) ** 2 + (of[:, 1:] - to[:, 1]) ** 2
+
+
+def near_to(of: Reals, pose: Pose, reach_m: float) -> NDArray[np.intp]:
+    """The indices of the points [n, 2] in the square around a pose that reaches so far in each direction."""
+    return np.flatnonzero(np.maximum(np.abs(of[:, 0] - pose.x_m), np.abs(of[:, 1] - pose.y_m)) <= reach_m)

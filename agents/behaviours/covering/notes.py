@@ -1,4 +1,4 @@
-"""The notes between robots that cover a field, as bytes. Decoding raises ValueError for a field that is out of range."""
+"""The notes between robots that cover a field, as bytes. Decoding raises ValueError for what is out of range."""
 
 from __future__ import annotations
 

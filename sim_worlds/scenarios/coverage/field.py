@@ -18,7 +18,7 @@ from sim_worlds.scenarios.search_rescue import things
 from swarm.core.protocol.world import Pose
 
 SHARE_M2 = 50.0                      # of the floor, for each robot
-LEAST_ROBOTS, MOST_ROBOTS = 4, 100   # a smaller fleet has the field of four
+LEAST_ROBOTS, MOST_ROBOTS = 4, 60   # a smaller fleet has the field of four
 WALL_M, HEIGHT_M = 0.2, 2.4
 PLOT_M = 1.2, 1.2, 0.05              # a slab, low enough to fly over with whatever stands on it
 PITCH_M, MOVES_M = 2.4, 0.4          # from plot to plot, and by how much one is moved at most, along x and y
@@ -88,8 +88,9 @@ def _plots(draw: np.random.Generator, spawns: Sequence[Pose], side_m: float) -> 
 def _spawns(robots: int) -> tuple[Pose, ...]:
     """Start poses in a block in the middle of the field, each looking away from it."""
     rows = max(1, math.ceil(math.sqrt(robots)))
-    places = [START_M * (np.array(divmod(k, rows)) - (rows - 1) / 2) for k in range(robots)]
-    return tuple(Pose(float(x), float(y), math.atan2(y, x), FLY_M) for x, y in places)
+    columns = math.ceil(robots / rows)
+    places = [(START_M * (k // rows - (columns - 1) / 2), START_M * (k % rows - (rows - 1) / 2)) for k in range(robots)]
+    return tuple(Pose(x, y, math.atan2(y, x), FLY_M) for x, y in places)
 
 
 def _walls(side_m: float, colour: Colour) -> list[Solid]:

@@ -3,8 +3,8 @@
 H = sum over the robots' Voronoi cells of the integral of |q - p_i|^2 phi(q) dq: each place q counts by its density and
 by the squared distance to the nearest robot. Source: Cortes, Martinez, Karatas, Bullo, "Coverage control for mobile
 sensing networks", IEEE Transactions on Robotics and Automation 20, 2004. Integrals are sums over a grid of points, each
-with its mass: density by area. First places are drawn by D^2 sampling: Arthur, Vassilvitskii, "k-means++: the advantages
-of careful seeding", SODA 2007.
+with its mass: density by area. First places are drawn by D^2 sampling: Arthur, Vassilvitskii, "k-means++: the
+advantages of careful seeding", SODA 2007.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def grid(side_m: float, spacing_m: float) -> tuple[Reals, float]:
 
 
 def humps(points: Reals, middles: Reals, weights: Reals, spread_m: float) -> Reals:
-    """The density at points, [n], of one round normal distribution at each middle [k, 2] with the integral weights [k]."""
+    """The density at points, [n], of round normal distributions at middles [k, 2] with the integrals `weights` [k]."""
     return np.exp(-squares(points, middles) / (2 * spread_m ** 2)) @ weights / (2 * np.pi * spread_m ** 2)
 
 

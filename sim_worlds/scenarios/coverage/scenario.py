@@ -1,4 +1,4 @@
-"""Coverage: quadrotors spread over a field so that what counts is near one of them; their cameras tell what stands where.
+"""Coverage: quadrotors spread over a field so that what counts is near one of them. Their cameras tell where it is.
 
 A thing counts by its class: around each one the density of importance has a hump. Every few seconds some things go, and
 one of the same class comes to a plot that was free. No robot reports anything: only their places count.

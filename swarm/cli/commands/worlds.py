@@ -94,7 +94,8 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
 
     check(seed, Seed, "--seed")
     check(robots, Robots, "--robots")
-    fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
+    kind = scenarios.kind(name)
+    fleet = [RobotSpec(name=f"{kind}_{i}", kind=kind, physics="kinematic") for i in range(robots)]
     try:
         world = scenarios.build(name, fleet, seed, floor, render=False)
     except ValueError as error:
