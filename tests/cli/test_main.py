@@ -125,6 +125,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["world", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
     (["report", "nowhere"], "nowhere: not a run folder"),
     (["worlds", "show"], "no name"),
+    (["worlds", "list", "--map", "office.yaml"], "`swarm worlds list` takes no map"),
     (["worlds", "show", "atlantis"], "no scenario is called 'atlantis'"),
     (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is too small; at least 0"),
     (["worlds", "render", "search_rescue", "--robots", "0"], "--robots"),

@@ -40,6 +40,8 @@ def run(given: argparse.Namespace) -> int:
     from swarm.telemetry.text_table import text_table
 
     if given.action == "list":
+        if given.map is not None:
+            raise BadInput("--map", "`swarm worlds list` takes no map", "swarm worlds show or render NAME --map FILE")
         described = {name: _about(name) for name in scenarios.available()}
         if given.json:
             print(json.dumps(described))
