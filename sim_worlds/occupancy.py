@@ -84,7 +84,9 @@ class Grid:
         """Whether the free cells [cells, cells] are one piece, joined at their sides."""
         from scipy import ndimage  # takes long to import
 
-        return ndimage.label(free, output=np.empty(free.shape, np.int32)) <= 1
+        pieces = np.zeros(free.shape, np.int32)
+        ndimage.label(free, output=pieces)
+        return int(pieces.max(initial=0)) <= 1
 
     def sees(self, blocked: NDArray[np.bool_], x_m: float, y_m: float, to_x_m: float, to_y_m: float) -> bool:
         """Whether no blocked cell lies on the straight line between two points."""

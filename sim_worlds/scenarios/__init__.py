@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from sim_worlds.maps import FloorPlan
 from sim_worlds.world_interface import World
@@ -21,6 +21,7 @@ class Scenario(Protocol):
     """The interface of a scenario's module.
 
     One that takes a map has `on_map(floor, fleet, seed, *, render=True)`, too: as `build`, on the floor of a map.
+    One that is made for another kind of robot than rovers has `KIND`, the name of that kind.
     """
 
     HEADLINE: str                    # name of the most important measure
@@ -43,6 +44,12 @@ def load(name: str) -> Scenario:
     path = f"{__name__}.{name}"
     path += ".scenario" if hasattr(plugins.load(path), "__path__") else ""
     return cast(Scenario, plugins.load(path, "HEADLINE", "MEASURES", "build"))
+
+
+def fleet_for(name: str, robots: int, physics: Literal["dynamic", "kinematic"] = "kinematic") -> list[RobotSpec]:
+    """So many robots of the kind for which a scenario is made, named KIND_0, KIND_1, ..."""
+    kind = getattr(load(name), "KIND", "rover")
+    return [RobotSpec(name=f"{kind}_{i}", kind=kind, physics=physics) for i in range(robots)]
 
 
 def takes_map(name: str) -> bool:

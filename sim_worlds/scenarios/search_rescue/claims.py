@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from sim_worlds.physics.solids import Thing
+from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import SceneMark
 from swarm.core.protocol.world import Report
 
 CLAIM_M = 0.75                       # a claim this close to a target of its label is right
+CLAIM_FROM_M = 3.0                   # a robot that recognises without errors claims what it sees at most this far away
 
 
 class Claims:
@@ -46,6 +48,18 @@ class Claims:
             return "duplicate"
         self.found[k] = robot, now_s
         return "found"
+
+    def seen(self, view: TrueView) -> list[int]:
+        """The targets, by index, that are not found yet and that a camera shows well from at most CLAIM_FROM_M."""
+        x, y = view.pose.x_m, view.pose.y_m
+        near = {k for k, target in enumerate(self._targets)
+                if k not in self.found and math.hypot(target.x_m - x, target.y_m - y) <= CLAIM_FROM_M}
+        return [box.target for box in view.boxes() if box.counts and box.target in near] if near else []
+
+    def claims_of(self, targets: Iterable[int]) -> list[Report]:
+        """Right claims of targets, by index, without those that are found."""
+        return [Report(kind="claim", values={"label": t.label, "x_m": t.x_m, "y_m": t.y_m})
+                for t in (self._targets[k] for k in targets if k not in self.found)]
 
     def found_auc(self, now_s: float) -> float:
         """Mean share of targets found over the time until now: the normalized area under that curve."""

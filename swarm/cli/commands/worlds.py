@@ -91,14 +91,12 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
     """The map of a scenario at its start."""
     from sim_worlds import scenarios
     from swarm.core.protocol.bounds import Robots, Seed
-    from swarm.core.settings.process_files import RobotSpec
     from swarm.core.settings.validation import check
 
     check(seed, Seed, "--seed")
     check(robots, Robots, "--robots")
-    fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
-        world = scenarios.build(name, fleet, seed, floor, render=False)
+        world = scenarios.build(name, scenarios.fleet_for(name, robots), seed, floor, render=False)
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:
