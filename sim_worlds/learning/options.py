@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from msgspec import Struct
 
@@ -74,7 +74,7 @@ def value_of(mission: Mission, measure: str) -> float:
 
 def _reward(name: str, reward: Any) -> Reward:
     if callable(reward):
-        return reward
+        return cast(Reward, reward)
     scenario = scenarios.load(name)
     measure = scenario.HEADLINE if reward is None else reward
     if not isinstance(measure, str):

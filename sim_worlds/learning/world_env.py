@@ -15,7 +15,7 @@ from sim_worlds.learning.agent_view import AgentView, ObservationOf
 from sim_worlds.learning.options import Reward, checked, checked_seed
 from sim_worlds.robots import KINDS
 from sim_worlds.world_interface import World
-from swarm.core.protocol.world import Report
+from swarm.core.protocol.world import Act, Report
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 
@@ -104,15 +104,14 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
 
         Raises: BadInput for an action of an unknown agent, or one that is not so many finite numbers.
         """
-        ttl_s = 2 * self._period_s
         if not isinstance(actions, Mapping):
             raise BadInput("step", f"{actions!r} is no action", "a dict: agent -> its action")
         for name in actions:
             if name not in self.agents:
                 raise BadInput("step", f"an action of {name!r}", self._now())
-        acts = {name: self._views[name].act(action, ttl_s) for name, action in actions.items()}
+        acts = {name: self.act_of(name, action) for name, action in actions.items()}
         for name in self.agents:
-            self._world.act(name, acts.get(name) or self._views[name].stop(ttl_s))
+            self._world.act(name, acts.get(name) or self._views[name].stop(2 * self._period_s))
         for _ in range(self._steps if self.agents else 0):
             self._world.step()
         for name in self.agents if self._reports else ():
@@ -127,6 +126,10 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
             self.agents = []
         return (observed, rewards, dict.fromkeys(names, False), dict.fromkeys(names, ended),
                 {name: dict(measures) for name in names})
+
+    def act_of(self, agent: str, action: NDArray[np.float32]) -> Act:
+        """An action as a command to the world. Raises: BadInput if it is not so many finite numbers."""
+        return self._views[agent].act(action, 2 * self._period_s)
 
     def report(self, agent: str, report: Report) -> str:
         """A robot's statement to the world, whose verdict this returns. It counts for the rewards of the next step.
