@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from multiprocessing.connection import wait
 from typing import Any, cast
 
 import gymnasium
@@ -25,8 +24,6 @@ from sim_worlds.learning.options import checked_seed
 from sim_worlds.learning.world_env import WorldEnv
 from swarm.core.protocol.bounds import Robots
 from swarm.core.settings.validation import check
-
-EXITS_WITHIN_S = 5.0                 # a process that has closed its pipe
 
 Observations = dict[str, ObservationOf]
 Actions = dict[str, NDArray[np.float32]]
@@ -102,8 +99,7 @@ class WorldVectorEnv(AsyncVectorEnv):
         try:
             yield
         except (EOFError, ConnectionError) as error:
-            ended = wait([process.sentinel for process in self.processes], EXITS_WITHIN_S)
-            dead = [str(k) for k, process in enumerate(self.processes) if process.sentinel in ended]
+            dead = [str(k) for k, pipe in enumerate(self.parent_pipes) if _at_its_end(pipe)]
             self._end()
             raise RuntimeError(f"the process of world {', '.join(dead) or 'unknown'} has ended by itself: this "
                                "environment is closed") from error
@@ -116,6 +112,16 @@ class WorldVectorEnv(AsyncVectorEnv):
         """End all processes at once, whatever they do."""
         self._state = AsyncState.DEFAULT                     # else it waits for answers first
         self.close(terminate=True)
+
+
+def _at_its_end(pipe: Any) -> bool:
+    """Whether the process at the other end of a pipe has ended. What it has sent is lost."""
+    try:
+        while pipe.poll():
+            pipe.recv()
+    except (EOFError, OSError):
+        return True
+    return False
 
 
 def _made(name: str, **options: Any) -> JointEnv:

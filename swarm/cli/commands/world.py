@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from swarm.cli import extras, process_file
 
@@ -17,8 +18,11 @@ def run(given: argparse.Namespace) -> int:
     from sim_worlds.robots import KINDS
     from swarm.core.settings import rules
     from swarm.core.settings.process_files import WorldFile
+    from swarm.launcher.host_checks import check_display
 
     settings = process_file.checked(given, WorldFile, rules.world_file, scenarios.available(), KINDS)
+    if settings.gui:
+        check_display(f"{given.file}: gui", os.environ.get("DISPLAY", ""))
     extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
     from sim_worlds.process import main
 

@@ -93,6 +93,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0
     radio: RadioSpec | None = None   # None: all hear each other
+    gui: bool = False                # show the world in a window; needs a display
 
 
 class BodyFile(ProcessFile, frozen=True, kw_only=True):

@@ -46,7 +46,8 @@ def process_specs(
     world = WorldFile(
         scenario=launch.scenario, map=launch.map,
         robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch), **common,
+        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch), gui=resolved.gui,
+        **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     policy = policies.load(launch.policy)
