@@ -100,7 +100,7 @@ def _darkness(source: MapSource) -> NDArray[np.float64]:
         if max(image.size) > MOST_PIXELS:
             raise BadInput(at, f"{image.size[0]} x {image.size[1]} pixels", most)
         deep = image.mode.startswith("I")                    # 16 bits
-        pixels = np.asarray(image if deep else image.convert("RGBA"), np.float64)
+        pixels = np.asarray(image if deep else image.convert("RGBA"))
     except BadInput:                                         # which is a ValueError
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):

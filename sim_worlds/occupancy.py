@@ -73,9 +73,20 @@ class Grid:
         while front.size:
             open_[front], steps[front] = False, depth
             front = (front[:, None] + moves).ravel()
-            front = np.unique(front[open_[front]])
+            front = front[open_[front]]
+            order = np.arange(front.size, dtype=np.int32)
+            steps[front] = order                             # of equal cells one has its own number now: it stays
+            front = front[steps[front] == order]
             depth += 1
         return steps.reshape(n + 2, n + 2)[1:-1, 1:-1]
+
+    def joined(self, free: NDArray[np.bool_]) -> bool:
+        """Whether the free cells [cells, cells] are one piece, joined at their sides."""
+        from scipy import ndimage  # takes long to import
+
+        pieces = np.zeros(free.shape, np.int32)
+        ndimage.label(free, output=pieces)
+        return int(pieces.max(initial=0)) <= 1
 
     def sees(self, blocked: NDArray[np.bool_], x_m: float, y_m: float, to_x_m: float, to_y_m: float) -> bool:
         """Whether no blocked cell lies on the straight line between two points."""

@@ -66,6 +66,20 @@ class World(ABC):
     def judge(self, robot: str, report: Report) -> str:
         """The verdict on a robot's report; the scenario defines the possible words."""
 
+    def due_reports(self, robot: str) -> list[Report]:
+        """What the robot would report now if it recognised without errors what it sees: for learners, who only move.
+
+        It is asked once per step of a learner, and its reports are judged. Nothing, unless the scenario says otherwise.
+        """
+        return []
+
+    def goal(self, robot: str) -> tuple[float, float] | None:
+        """Where the robot has to go for its next due report or its mission, x, y in metres.
+
+        None: nowhere now, or the scenario has no such places.
+        """
+        return None
+
     @abstractmethod
     def remove(self, robot: str) -> None:
         """Stop a robot whose agent is gone; it stays in the world as an obstacle."""

@@ -67,8 +67,16 @@ with _quiet():
 _p: Any = pybullet                   # PyBullet has no types
 
 
+WINDOW = "--width=1280 --height=800"
+
+WindowClosed: type[Exception] = _p.error
+"""What a call raises after somebody has closed the window."""
+
+
 class Bullet:
     """An environment and robots as rigid bodies, in one DIRECT client; a context manager.
+
+    window: show them in a window, which needs a display, in place of DIRECT.
 
     Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves; one that
     flies is a free body that `push` moves. Where one flies, the ceiling stops bodies, and nobody sees it.
@@ -79,7 +87,7 @@ class Bullet:
     renderer = "TinyRenderer, shadows off"
 
     def __init__(self, environment: Environment, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
-                 camera: Camera = CAMERA) -> None:
+                 camera: Camera = CAMERA, *, window: bool = False) -> None:
         self.environment = environment
         self._kinds = [kind_for(r) for r in robots]
         self._camera = camera
@@ -87,8 +95,12 @@ class Bullet:
         if len(starts) < len(robots):
             raise ValueError(f"{len(robots)} robots, but only {len(starts)} start poses")
         with _quiet():
-            self._client = _p.connect(_p.DIRECT)
+            self._client = _p.connect(_p.GUI, options=WINDOW) if window else _p.connect(_p.DIRECT)
+            if window:
+                self._look_down()
             self._build(robots, starts)
+            if window:
+                _p.configureDebugVisualizer(_p.COV_ENABLE_RENDERING, 1, physicsClientId=self._client)
         self._projection = _p.computeProjectionMatrixFOV(
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
         self._ceiling = _ceiling_rgb(environment)
@@ -141,6 +153,13 @@ class Bullet:
             return []
         return [load("ceiling", [box(0, 0, b.top_m, b.size_m, b.size_m, 1.0, b.ceiling_colour)], seen=False)]
 
+    def _look_down(self) -> None:
+        """Look at the whole place from the south, without panels; draw it when all is loaded."""
+        c = self._client
+        for flag in (_p.COV_ENABLE_GUI, _p.COV_ENABLE_SHADOWS, _p.COV_ENABLE_RENDERING):
+            _p.configureDebugVisualizer(flag, 0, physicsClientId=c)
+        _p.resetDebugVisualizerCamera(0.85 * self.environment.size_m, 0.0, -60.0, (0.0, 0.0, 0.0), physicsClientId=c)
+
     def __enter__(self) -> Bullet:
         return self
 
@@ -150,7 +169,8 @@ class Bullet:
     def close(self) -> None:
         """Free the client; a second call does nothing."""
         if self._client >= 0:
-            _p.disconnect(physicsClientId=self._client)
+            with contextlib.suppress(WindowClosed):
+                _p.disconnect(physicsClientId=self._client)
             self._client = -1
 
     def step(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from sim_worlds.maps import FloorPlan
 from sim_worlds.world_interface import World
@@ -22,6 +22,7 @@ class Scenario(Protocol):
     """The interface of a scenario's module.
 
     One that takes a map has `on_map(floor, fleet, seed, *, render=True)`, too: as `build`, on the floor of a map.
+    One that is made for another kind of robot than rovers has `KIND`, the name of that kind.
     """
 
     HEADLINE: str                    # name of the most important measure
@@ -49,6 +50,12 @@ def load(name: str) -> Scenario:
 def kind(name: str) -> str:
     """The kind of robot that a scenario is made for: its KIND, if it has one, else a rover."""
     return getattr(load(name), "KIND", "rover")
+
+
+def fleet_for(name: str, robots: int, physics: Literal["dynamic", "kinematic"] = "kinematic") -> list[RobotSpec]:
+    """So many robots of the kind for which a scenario is made, named KIND_0, KIND_1, ..."""
+    made_for = kind(name)
+    return [RobotSpec(name=f"{made_for}_{i}", kind=made_for, physics=physics) for i in range(robots)]
 
 
 def takes_map(name: str) -> bool:

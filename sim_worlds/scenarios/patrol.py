@@ -28,19 +28,20 @@ MEASURES = {
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 APART_M = 3.0                        # between the middles of two squares
 SIDE_M = 1.0                         # of a square
+SQUARE_M = (SIDE_M, 0.0), (SIDE_M, SIDE_M), (0.0, SIDE_M), (0.0, 0.0)    # its corners, from the robot's start
 REACH_M = 0.35                       # a robot this close to a corner has reached it
 WALL_M = 0.2
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
     """The floor for a fleet, in rows. Raises ValueError for a fleet that the engine refuses."""
-    return Patrol(_floor(len(fleet)), fleet, scenario="patrol", seed=seed, render=render)
+    return Patrol(_floor(len(fleet)), fleet, seed=seed, render=render)
 
 
 def on_map(floor: FloorPlan, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
     """The same on the floor of a map, at places where the square is free. Raises ValueError if there are too few."""
     place = Environment(size_m=floor.size_m, walls=floor.walls, spawns=_free_squares(floor, len(fleet)))
-    return Patrol(place, fleet, scenario="patrol", seed=seed, render=render)
+    return Patrol(place, fleet, seed=seed, render=render)
 
 
 class Patrol(Engine):
@@ -48,6 +49,24 @@ class Patrol(Engine):
 
     suite = SensorSuite({"camera": CAMERA})
     _visits = 0
+
+    def __init__(self, floor: Environment, fleet: Sequence[RobotSpec], *, seed: int, render: bool) -> None:
+        super().__init__(floor, fleet, scenario="patrol", seed=seed, render=render)
+        self._turns = dict.fromkeys(self.names, 0)           # corners for which a report was due
+
+    def goal(self, robot: str) -> tuple[float, float]:
+        """The next corner of the square that begins at the robot's start."""
+        start = self.environment.spawns[self.index(robot)]
+        dx, dy = SQUARE_M[self._turns[robot] % len(SQUARE_M)]
+        return start.x_m + dx, start.y_m + dy
+
+    def due_reports(self, robot: str) -> list[Report]:
+        """The next corner, once the robot is there."""
+        corner = self.goal(robot)
+        if math.dist(corner, self.motion.at[self.index(robot), :2].tolist()) > REACH_M:
+            return []
+        self._turns[robot] += 1
+        return [Report(kind="corner", values={"x_m": corner[0], "y_m": corner[1]})]
 
     def judge(self, robot: str, report: Report) -> str:
         """`reached` for a corner at which the robot stands; else `wrong`."""

@@ -13,7 +13,8 @@ from swarm.core.settings.errors import BadInput
 
 
 def given(**changed: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"scenario": "patrol", "robots": 2, "steps": 3, "rounds": 2, "seed": 1, **changed})
+    return argparse.Namespace(**{"scenario": "patrol", "robots": 2, "processes": 2, "steps": 3, "rounds": 2, "seed": 1,
+                                 **changed})
 
 
 def test_the_ratio_is_of_world_steps() -> None:
@@ -22,10 +23,13 @@ def test_the_ratio_is_of_world_steps() -> None:
     assert (row["scenario"], row["world_steps_per_env_step"]) == ("patrol", 6)
     assert row["ratio"] == pytest.approx(6 * row["env_steps_per_s"] / row["world_steps_per_s"], rel=0.02)
     assert row["ratio_least"] == row["ratio"] == row["ratio_most"]
-    assert "patrol" in env.as_text(figures)
+    assert row["gain"] == pytest.approx(
+        row["env_steps_per_s_processes"] / row["env_steps_per_s_1_process"], rel=0.02, abs=0.006)
+    assert "vector, 2 processes" in env.as_text(figures)
 
 
-@pytest.mark.parametrize("wrong", [{"robots": 0}, {"robots": 1001}, {"steps": 0}, {"rounds": -1}, {"seed": -1},
+@pytest.mark.parametrize("wrong", [{"robots": 0}, {"robots": 1001}, {"steps": 0}, {"rounds": -1},
+                                   {"processes": 1}, {"seed": -1},
                                    {"seed": 2**64}, {"scenario": "nowhere"}], ids=str)
 def test_what_cannot_be_measured_is_refused_before_work(wrong: dict[str, object]) -> None:
     def never(text: str) -> None:

@@ -118,6 +118,8 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["launch", "search_rescue", "--duration", "long"], "argument --duration: invalid float value: 'long'"),
     (["launch", "search_rescue", "--clock", "sundial"], "argument --clock: invalid choice"),
     (["launch", "search_rescue", "--robot", "3"], "unrecognized arguments: --robot"),
+    (["launch", "search_rescue", "--gui"], "--gui: there is no display: DISPLAY is not set; a desktop, or `xvfb-run"),
+    (["launch", "search_rescue", "--gui", "--clock", "virtual"], "--gui: in virtual time there is nothing to look at"),
     (["fly"], "invalid choice: 'fly'"),
     ([], "the following arguments are required: COMMAND"),
     (["agent", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
@@ -125,6 +127,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["world", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
     (["report", "nowhere"], "nowhere: not a run folder"),
     (["worlds", "show"], "no name"),
+    (["worlds", "list", "--map", "office.yaml"], "`swarm worlds list` takes no map"),
     (["worlds", "show", "atlantis"], "no scenario is called 'atlantis'"),
     (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is too small; at least 0"),
     (["worlds", "render", "search_rescue", "--robots", "0"], "--robots"),
@@ -139,8 +142,9 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["models", "show", "oracle"], "no model is called 'oracle'"),
 ])
 def test_bad_input_is_one_line_and_exit_code_2(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

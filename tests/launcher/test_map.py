@@ -36,8 +36,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def loaded(folder: Path, *assignments: str) -> Resolved:
-    return load_launch(Options(launch=str(folder / "patrol.yaml"), assignments=list(assignments)))
+def loaded(folder: Path, *assignments: str, gui: bool = False) -> Resolved:
+    return load_launch(Options(launch=str(folder / "patrol.yaml"), assignments=list(assignments), gui=gui))
 
 
 def test_a_map_is_found_beside_the_launch_file_and_handed_to_the_world(folder: Path) -> None:
@@ -48,6 +48,13 @@ def test_a_map_is_found_beside_the_launch_file_and_handed_to_the_world(folder: P
     assert isinstance(world, WorldFile)
     assert world.map == run.launch.map
     assert loaded(folder, "map=''").floor is None
+
+
+@pytest.mark.parametrize("gui", [False, True])
+def test_the_world_is_told_to_show_a_window(folder: Path, gui: bool) -> None:
+    world = process_specs(loaded(folder, gui=gui), "swarm", LAUNCHER, "")[0].settings
+    assert isinstance(world, WorldFile)
+    assert world.gui == gui
 
 
 @pytest.mark.parametrize(("assignments", "told"), [

@@ -48,6 +48,7 @@ class Convoy(Engine):
     def __init__(self, place: Road, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(place, fleet, scenario="convoy", seed=place.seed, render=render)
         self._claims = Claims(place.targets)
+        self._noticed: dict[str, set[int]] = {}                 # things, by robot, for `due_reports`
         self._cells, self._entered = frozenset(place.cells), set[tuple[int, int]]()
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
@@ -61,10 +62,19 @@ class Convoy(Engine):
 
         Returns also: far (the robot is out of the depot's reach: nothing counts).
         """
-        x, y, _ = self.motion.at[self.index(robot)].tolist()
-        if math.dist((x, y), DEPOT) > DEPOT_REACH_M:
+        if not self._at_depot(robot):
             return "far"
         return self._claims.judge(robot, report, self.time_s)
+
+    def due_reports(self, robot: str) -> list[Report]:
+        """At the depot, what the robot's camera has shown well from nearby."""
+        seen = self._noticed.setdefault(robot, set())
+        seen.update(self._claims.seen(self.view(robot)))
+        return self._claims.claims_of(sorted(seen)) if self._at_depot(robot) else []
+
+    def _at_depot(self, robot: str) -> bool:
+        x, y, _ = self.motion.at[self.index(robot)].tolist()
+        return math.dist((x, y), DEPOT) <= DEPOT_REACH_M
 
     def mission(self) -> Mission:
         """The progress of the mission."""

@@ -128,6 +128,10 @@ class Formation(Engine):
         self._known[hazard] = robot, self.time_s
         return "known"
 
+    def goal(self, robot: str) -> tuple[float, float]:
+        """The end of the course to which the robot goes next."""
+        return (END_M if self._legs[self.index(robot)] % 2 == 0 else -END_M), 0.0
+
     def scene(self) -> Scene:
         """The world as plain data, with the hazards that are known."""
         scene = super().scene()

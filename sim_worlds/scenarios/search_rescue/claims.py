@@ -7,17 +7,19 @@ worth q - PRICE (1 - q), and pays where q is above PRICE / (1 + PRICE).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from sim_worlds.physics.solids import Thing
+from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import SceneMark
 from swarm.core.protocol.world import Report
 
 CLAIM_M = 0.75                       # a claim this close to a target of its label is right
 REPEAT_M = 0.25                      # a wrong claim this close to an earlier one of its label is the same, told again
 PRICE = 1.0                          # of a wrong claim, in targets found
+CLAIM_FROM_M = 3.0                   # a robot that recognises without errors claims what it sees at most this far away
 
 
 class Claims:
@@ -59,6 +61,18 @@ class Claims:
             return "duplicate"
         self.found[k] = robot, now_s
         return "found"
+
+    def seen(self, view: TrueView) -> list[int]:
+        """The targets, by index, that are not found yet and that a camera shows well from at most CLAIM_FROM_M."""
+        x, y = view.pose.x_m, view.pose.y_m
+        near = {k for k, target in enumerate(self._targets)
+                if k not in self.found and math.hypot(target.x_m - x, target.y_m - y) <= CLAIM_FROM_M}
+        return [box.target for box in view.boxes() if box.counts and box.target in near] if near else []
+
+    def claims_of(self, targets: Iterable[int]) -> list[Report]:
+        """Right claims of targets, by index, without those that are found."""
+        return [Report(kind="claim", values={"label": t.label, "x_m": t.x_m, "y_m": t.y_m})
+                for t in (self._targets[k] for k in targets if k not in self.found)]
 
     def _repeats(self, label: str, x_m: float, y_m: float) -> bool:
         """Whether a wrong claim has been paid for already."""

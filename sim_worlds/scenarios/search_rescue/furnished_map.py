@@ -56,16 +56,16 @@ def _drawn(aim: np.random.Generator, labels: Sequence[str], place: Environment, 
     for spawn in place.spawns:
         open_ &= np.hypot(centres[None, :] - spawn.x_m, centres[:, None] - spawn.y_m) > SPAWN_GAP_M
     for label in labels:
-        cells = np.argwhere(open_)
-        for iy, ix in aim.permutation(cells)[:TRIES]:
+        cells = np.flatnonzero(open_)
+        for cell in cells[aim.permutation(len(cells))[:TRIES]].tolist():
+            iy, ix = divmod(cell, grid.cells)
             x, y, yaw = float(centres[ix]), float(centres[iy]), float(aim.uniform(-math.pi, math.pi))
             thing = place_thing(label, things.TARGETS[label](aim), x, y, yaw)
             here = thing.rect()
             if _touches(thing, blocked, grid) or any(here.gap_m(t.rect()) < placing.TARGET_GAP_M for t in placed):
                 continue
             left = reached & ~grid.rasterise(thing.parts, ROBOT_RADIUS_M)
-            whole = ((grid.steps_from(left, *_first(left, grid)) >= 0) == left).all()
-            if whole and can_be_seen(thing, left, blocked, grid):
+            if grid.joined(left) and can_be_seen(thing, left, blocked, grid):
                 placed.append(thing)
                 reached = left
                 square = placing.TARGET_GAP_M
@@ -82,9 +82,3 @@ def _touches(thing: Thing, blocked: NDArray[np.bool_], grid: Grid) -> bool:
     rows = slice(grid.index(here.y0_m), grid.index(here.y1_m) + 1)
     return bool(blocked[rows, grid.index(here.x0_m):grid.index(here.x1_m) + 1].any())
 
-
-def _first(cells: NDArray[np.bool_], grid: Grid) -> tuple[float, float]:
-    """x and y of the first true cell; of any one if there is none."""
-    iy, ix = np.unravel_index(int(cells.argmax()), cells.shape)
-    centres = grid.centres_m()
-    return float(centres[ix]), float(centres[iy])

@@ -82,6 +82,10 @@ class SearchRescue(Engine):
         self.index(robot)
         return self._claims.judge(robot, report, self.time_s)
 
+    def due_reports(self, robot: str) -> list[Report]:
+        """Claims of the targets that the robot's camera shows well from nearby."""
+        return self._claims.claims_of(self._claims.seen(self.view(robot)))
+
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {

@@ -127,6 +127,36 @@ class Warehouse(Engine):
                 self._refused += 1
                 return "refused"
 
+    def due_reports(self, robot: str) -> list[Report]:
+        """The next order, a pick of what was ordered, or a delivery, as soon as it can be made."""
+        order, standing = self.desk.held(robot), self._stands(self.index(robot))
+        if order is None:
+            return [Report(kind="order", values={})]
+        if not standing or not self._is_at(self.index(robot), np.array(self._wanted(robot))):
+            return []
+        if robot in self._loaded:
+            return [Report(kind="deliver", values={})]
+        bay = next(bay for bay in self._bays_with(order.label)
+                   if self._is_at(self.index(robot), np.array([self.plan.access(bay)])))
+        return [Report(kind="pick", values={"bay": bay, "label": order.label})]
+
+    def goal(self, robot: str) -> tuple[float, float] | None:
+        """The nearest place to pick what was ordered, as the crow flies; then the nearest dock."""
+        at = self.motion.at[self.index(robot), :2].tolist()
+        return min(self._wanted(robot), key=lambda place: math.dist(place, at), default=None)
+
+    def _wanted(self, robot: str) -> list[tuple[float, float]]:
+        """Where the robot can go on with its order."""
+        order = self.desk.held(robot)
+        if order is None:
+            return []
+        return self.plan.docks() if robot in self._loaded else [
+            self.plan.access(bay) for bay in self._bays_with(order.label)]
+
+    def _bays_with(self, label: str) -> list[int]:
+        """The bays with a good of a class, ascending."""
+        return sorted(bay for bay, target in self.stock.items() if self.environment.targets[target].label == label)
+
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections import Counter
@@ -38,6 +39,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--network", choices=("loopback", "ether", "radio"))
     p.add_argument("--record", action="store_true", help="keep frames and results for: swarm models replay RUN")
     p.add_argument("--ray", default="local", metavar="ADDRESS", help="local, none, or the address of a cluster")
+    p.add_argument("--gui", action="store_true", help="in real time: show the world in a window; needs a display")
     boards_option(p)
     p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
     turn = p.add_mutually_exclusive_group()
@@ -61,14 +63,17 @@ def run(given: argparse.Namespace) -> int:
     """Resolve the launch file, run it, print the result.
 
     Errors go to stderr in one line. With --json, stdout has only the summary."""
+    from swarm.launcher.host_checks import check_display
     from swarm.launcher.load import load_launch, warnings
     from swarm.run.settings.resolve import Options, dry_run
 
     resolved = load_launch(Options(
         launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
-        record=given.record or None, boards=given.boards,
+        record=given.record or None, gui=given.gui, boards=given.boards,
     ))
+    if resolved.gui and not given.dry_run:
+        check_display("--gui", os.environ.get("DISPLAY", ""))
     if given.require_accepted and not resolved.launch.accept:
         raise BadInput("--require-accepted", "the launch file has no `accept`", "a launch file with rules")
     if resolved.launch.clock == "virtual":

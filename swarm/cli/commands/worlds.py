@@ -40,6 +40,8 @@ def run(given: argparse.Namespace) -> int:
     from swarm.telemetry.text_table import text_table
 
     if given.action == "list":
+        if given.map is not None:
+            raise BadInput("--map", "`swarm worlds list` takes no map", "swarm worlds show or render NAME --map FILE")
         described = {name: _about(name) for name in scenarios.available()}
         if given.json:
             print(json.dumps(described))
@@ -89,15 +91,12 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
     """The map of a scenario at its start."""
     from sim_worlds import scenarios
     from swarm.core.protocol.bounds import Robots, Seed
-    from swarm.core.settings.process_files import RobotSpec
     from swarm.core.settings.validation import check
 
     check(seed, Seed, "--seed")
     check(robots, Robots, "--robots")
-    kind = scenarios.kind(name)
-    fleet = [RobotSpec(name=f"{kind}_{i}", kind=kind, physics="kinematic") for i in range(robots)]
     try:
-        world = scenarios.build(name, fleet, seed, floor, render=False)
+        world = scenarios.build(name, scenarios.fleet_for(name, robots), seed, floor, render=False)
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:

@@ -102,6 +102,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     sense_hz: RateHz = 10.0
     radio: RadioSpec | None = None   # None: all hear each other
     surroundings: Surroundings = AS_BUILT      # what was drawn for the place
+    gui: bool = False                # show the world in a window; needs a display
 
 
 class BodyFile(ProcessFile, frozen=True, kw_only=True):

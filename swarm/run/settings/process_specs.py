@@ -47,7 +47,7 @@ def process_specs(
     world = WorldFile(
         scenario=launch.scenario, map=launch.map,
         robots=[spec for fleet in launch.fleet for spec in _robots(launch, fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch),
+        frame_hz=frame_hz, sense_hz=frame_hz, radio=_radio(launch), gui=resolved.gui,
         surroundings=randomise.surroundings(launch.randomise, launch.seed), **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]

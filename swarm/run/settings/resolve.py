@@ -36,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     network: str | None = None
     record: bool | None = None
     ray: str = "local"
+    gui: bool = False
     boards: list[str] = []           # --boards: files of boards, which hold in place of those of the same name
 
     def given(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     bodies: list[str] = []           # paths of the URDF files, whose texts the launch has
     floor: FloorPlan | None = None   # of the map, if the launch has one
     ray: str = "local"
+    gui: bool = False                # show the world in a window
 
 
 def resolve(options: Options, source: Source, known: Known) -> Resolved:
@@ -91,12 +93,14 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
             launch = msgspec.structs.replace(launch, policy=known.policy_file(launch.policy))
     except BadInput as error:
         raise _blamed(error, where, options) from None
+    if options.gui and launch.clock == "virtual":
+        raise BadInput("--gui", "in virtual time there is nothing to look at: a run ends in moments", "--clock real")
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}
     return Resolved(
         launch=msgspec.structs.replace(launch, boards=used),
         behaviour=launch.behaviour or known.behaviour(launch.scenario),
         kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
-        bodies=bodies, floor=floor, ray=options.ray)
+        bodies=bodies, floor=floor, ray=options.ray, gui=options.gui)
 
 
 def dry_run(resolved: Resolved) -> str:

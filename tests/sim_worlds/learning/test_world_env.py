@@ -13,7 +13,7 @@ pytest.importorskip("pettingzoo", reason="pip install 'swarm-edge-runtime[gym]'"
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from sim_worlds import parallel_env, scenarios
-from sim_worlds.multi_agent import WorldEnv
+from sim_worlds.learning.world_env import WorldEnv
 from swarm.core.protocol.world import Report
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
@@ -85,6 +85,17 @@ def test_a_reward_of_ones_own_is_given_the_agent_and_both_missions() -> None:
     env.close()
 
 
+def test_the_name_of_a_measure_is_a_reward() -> None:
+    env = parallel_env("patrol", robots=1, reward="collisions")
+    env.reset(seed=1)
+    for _ in range(100):
+        _, rewards, _, _, infos = env.step({"rover_0": FORWARD})
+        if infos["rover_0"]["collisions"]:
+            break
+    assert rewards == {"rover_0": 1.0}                       # it has met the wall
+    env.close()
+
+
 def starts(env: WorldEnv, *seeds: int | None) -> list[int]:
     return [env.reset(seed=seed)[1]["rover_0"]["seed"] for seed in seeds]
 
@@ -133,18 +144,49 @@ def test_a_picture_shows_where_the_robots_are(patrol: WorldEnv) -> None:
     assert (first != later).any()
 
 
-@pytest.mark.parametrize("wrong", [
-    {"robots": 0}, {"robots": 100_000}, {"seed": -1}, {"duration_s": float("nan")}, {"period_s": 0.0},
-    {"render_mode": "human"}, {"boxes": -1}, {"physics": "magic"}, {"robots": []}, {"name": "nowhere"}], ids=str)
-def test_what_makes_no_world_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+ROVER = RobotSpec(name="r", kind="rover", physics="kinematic")
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({"name": "patrl"}, r"name: no scenario is called 'patrl'; did you mean 'patrol'\?"),
+    ({"name": 7}, "name: 7 is a whole number, not text"), ({"name": None}, "name: it is empty; text"),
+    ({"seed": -1}, "seed: -1 is too small"), ({"seed": "one"}, "seed: 'one' is text, not a whole number"),
+    ({"seed": True}, "seed: True is true or false, not a whole number"), ({"seed": 1.5}, "seed: 1.5 is a number"),
+    ({"robots": 0}, "robots: 0 is too small"), ({"robots": 100_000}, "robots: .* is too large; at most 1000"),
+    ({"robots": "four"}, "robots: 'four' is text"), ({"robots": 2.5}, "robots: 2.5 is a number"),
+    ({"robots": []}, "robots: .*robot"), ({"robots": [ROVER, "r2"]}, r"robots\[1\]: 'r2' is no robot; a RobotSpec"),
+    ({"robots": [ROVER, ROVER]}, "robots: "),
+    ({"physics": "magic"}, "physics: 'magic' is not a choice; one of dynamic"), ({"physics": 1}, "physics: "),
+    ({"render_mode": "human"}, "render_mode: 'human' is not a choice; .*rgb_array"),
+    ({"duration_s": float("nan")}, "duration_s: nan is not a number"),
+    ({"duration_s": "10"}, "duration_s: '10' is text"), ({"duration_s": [1]}, "duration_s: .* is a list"),
+    ({"period_s": 0.0}, "period_s: 0 is too small; above 0"),
+    ({"period_s": 11.0}, "period_s: 11 s; at most 10"), ({"boxes": -1}, "boxes: -1; 0 to 256"),
+    ({"boxes": 1.5}, "boxes: 1.5 is a number"), ({"frames": "yes"}, "frames: 'yes' is text, not true or false"),
+    ({"reports": 1}, "reports: 1 is a whole number"), ({"reward": 3.0}, "reward: 3.0 is no reward"),
+    ({"reward": "visit"}, r"reward: no measure of patrol is called 'visit'; did you mean 'visits'\?"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG, ids=str)
+def test_what_makes_no_world_is_refused_with_one_line(wrong: dict[str, object], told: str) -> None:
+    with pytest.raises(BadInput, match=told) as refused:
         parallel_env(**{"name": "patrol", **wrong})
+    assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("action", [[0.0], [0.0, float("nan")], [[0.0, 0.0]]], ids=str)
-def test_an_action_that_is_none_is_refused(patrol: WorldEnv, action: list[object]) -> None:
+def test_numbers_of_numpy_are_numbers() -> None:
+    env = parallel_env("patrol", seed=np.int64(3), robots=np.int32(1), duration_s=np.float32(2.0), boxes=np.uint8(1))
+    assert env.reset(seed=np.int64(4))[1]["rover_0"]["seed"] == 4     # pyright: ignore[reportArgumentType]
+    with pytest.raises(BadInput, match="seed: 'x' is text"):
+        env.reset(seed="x")                                  # pyright: ignore[reportArgumentType]
+    env.close()
+
+
+@pytest.mark.parametrize("action", [[0.0], [0.0, float("nan")], [[0.0, 0.0]], ["a", "b"], None, {}], ids=str)
+def test_an_action_that_is_none_is_refused(patrol: WorldEnv, action: object) -> None:
     with pytest.raises(BadInput, match="two finite numbers"):
-        patrol.step({"rover_0": np.array(action)})
+        patrol.step({"rover_0": action})                     # pyright: ignore[reportArgumentType]
+    with pytest.raises(BadInput, match="a dict: agent -> its action"):
+        patrol.step([FORWARD, FORWARD])                      # pyright: ignore[reportArgumentType]
     with pytest.raises(BadInput, match="nobody"):
         patrol.step({"nobody": FORWARD})
     with pytest.raises(BadInput, match="no agent 'nobody'"):
@@ -152,7 +194,7 @@ def test_an_action_that_is_none_is_refused(patrol: WorldEnv, action: list[object
 
 
 def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sim_worlds.multi_agent")
+    monkeypatch.delitem(sys.modules, "sim_worlds.learning.world_env")
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(BadInput, match=r"gymnasium is not installed; pip install 'swarm-edge-runtime\[gym\]'$"):
         parallel_env("patrol")

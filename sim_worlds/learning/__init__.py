@@ -1,0 +1,1 @@
+"""Scenarios as learning environments. The only package that imports pettingzoo and gymnasium."""
