@@ -157,15 +157,15 @@ class Collector:
 
     def process_lost(self, name: str, boot: int, how: str, planned: bool, now: int) -> None:
         """A process ended during the run: because of an injected fault (`planned`), or by itself."""
-        status, event = ("killed", "killed") if planned else ("crashed", "crashed")
+        status = "killed" if planned else "crashed"
         if name in self._empty:
-            status, how = "empty", "its battery was empty"
-        self.event(now, self._own_name, event, {"process": name, "how": how})
+            how = "its battery was empty"
+        self.event(now, self._own_name, status, {"process": name, "how": how})
         if not planned and self._started:
             self._faults.append(crash(name, self._at_s(now)))
         if name in self._robots:
             self.agent_gone(name, boot, now)
-            self._agents.set_status(name, boot, status)
+            self._agents.set_status(name, boot, "empty" if name in self._empty else status)
 
     def process_stopped(self, name: str, boot: int) -> None:
         """A process ended on request."""

@@ -155,7 +155,7 @@ def test_it_holds_what_its_work_needs_and_nothing_when_that_is_done(duo: Duo) ->
 def test_the_state_of_a_board_is_advertised_unless_it_is_emulated(duo: Duo) -> None:
     for name, emulated in (("rover", True), ("mule", False)):
         robot = duo.robots[name]
-        robot._settings = msgspec.structs.replace(
+        robot._battery._settings = msgspec.structs.replace(
             robot._settings, board=msgspec.structs.replace(robot._settings.board, emulated=emulated))
         duo.hosts[name].machine.is_so = Health(battery=0.4, throttled=True)
     duo.stage.wait(1.5)

@@ -84,6 +84,16 @@ def test_boards_from_files_are_flown_and_kept(path: Path, tmp_path: Path) -> Non
         Experiment(path)
 
 
+def test_bodies_of_robots_are_kept(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "a/robots").mkdir()
+    shutil.copy(Path(__file__).parents[2] / "launch" / "robots" / "mule.urdf", tmp_path / "a/robots")
+    (tmp_path / "a/launches/two.yaml").write_text(LAUNCH.replace("count: 2", "count: 2, urdf: ../robots/mule.urdf"))
+    experiment = Experiment(path)
+    experiment.launches.check(experiment.combinations, lambda _: None)
+    assert "robots/mule.urdf" in sources(experiment).files
+    assert "<robot" in experiment.launches.resolved(experiment.combinations[0]).launch.fleet[0].urdf
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -7,14 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from swarm.core.settings.launch_file import FaultSpec
+from swarm.core.policy import draw
+from swarm.core.settings.launch_file import FaultSpec, LaunchFile
+from swarm.virtual.explore.drawing import FULL, SMALL, Sizes, drawn, resolved
+from swarm.virtual.explore.explorer import explored
 from tests.virtual.flights import LAUNCH, events, flown
 
 FLEET = [LAUNCH.fleet[0], msgspec.structs.replace(LAUNCH.fleet[1], battery_wh=0.012)]        # 43 J: about 3 s
 
 
 def test_a_robot_whose_battery_is_empty_ends_and_its_requests_count(tmp_path: Path) -> None:
-    outcome = flown(tmp_path / "run", FaultSpec(at_s=6.0, restart="carrier_0"), fleet=FLEET, duration_s=8.0)
+    outcome = flown(tmp_path / "run", FaultSpec(at_s=6.0, restart="carrier_0"), fleet=FLEET, duration_s=8.0,
+                    policy="greedy")
     assert outcome.error == ""
     summary = outcome.summary
     assert summary is not None
@@ -53,3 +57,17 @@ def test_energy_repeats_and_a_robot_without_a_battery_is_as_before(tmp_path: Pat
     assert plain is not None
     assert plain["energy_j"] == dict.fromkeys(("compute", "radio", "motion", "charged"))
     assert plain["charge"] == {"least": None, "mean": None, "robots_empty": 0}
+
+
+def with_batteries(launch: LaunchFile, seed: int) -> LaunchFile:
+    """Batteries that last for about a second to all of the run."""
+    rng = draw.stream(seed, "batteries")
+    return msgspec.structs.replace(launch, fleet=[
+        msgspec.structs.replace(fleet, battery_wh=round(rng.uniform(0.003, 0.02), 4)) for fleet in launch.fleet])
+
+
+@pytest.mark.parametrize(("seed", "sizes"), [
+    (1, SMALL),
+    *(pytest.param(seed, FULL, marks=pytest.mark.long) for seed in range(20))])
+def test_in_random_launches_with_batteries_everything_holds(seed: int, sizes: Sizes) -> None:
+    assert explored(resolved(with_batteries(drawn(seed, sizes), seed))).broken is None

@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from models.profiles import FileProfile, ModelProfile, VariantProfile
-from swarm.core.settings.boards import Board, FigureSource, Measured, MeasuredFile, MeasuredVariant, Precision
+from swarm.core.settings.boards import (
+    Board,
+    FigureName,
+    FigureSource,
+    Measured,
+    MeasuredFile,
+    MeasuredVariant,
+    Precision,
+)
 from swarm.core.settings.cards import Card, Provider
 
 SLOWEST, FASTEST = 1e-3, 1e3         # that a class may be
@@ -41,7 +49,9 @@ def measured_board(
         models={profile.model: {key: _variant(variant, providers[profile.model, key], several)
                                 for key, variant in profile.variants.items()} for profile in profiles})
     unknown = FigureSource(origin="derived", source=f"of the class {name}: {kind.source}")
-    kept = {key: kind.figures.get(key, unknown) for key in ("memory_mb", "power_w")}
+    told: list[FigureName] = ["memory_mb", "power_w"]
+    told += [] if kind.idle_w is None else ["idle_w"]
+    kept = {key: kind.figures.get(key, unknown) for key in told}
     return msgspec.structs.replace(
         kind, speed=speeds(cards, found), overhead_ms=0.0, busy_poll_s=0.0, emulated=True, measured=found, source=how,
         figures={"speed": FigureSource(origin="measured", source=f"`swarm models profile` on {how}"), **kept})
