@@ -207,8 +207,8 @@ class Motion:
 
 
 def start_of(spawn: Pose, kind: RobotKind, top_m: float) -> Pose:
-    """Where a robot begins: one that flies in the air, below the ceiling at `top_m`."""
+    """Where a robot begins: one that flies in the air, below the ceiling at `top_m`; any other on the floor."""
     if not isinstance(kind, FlyingKind):
-        return spawn
+        return replace(spawn, z_m=0.0)
     z_m = max(min(spawn.z_m or kind.start_z_m, top_m - kind.high_m), -kind.low_m)
     return replace(spawn, z_m=z_m)

@@ -49,7 +49,7 @@ def split(out: list[Output]) -> tuple[Fly, list[Note]]:
     return act, [o for o in out if isinstance(o, Note)]
 
 
-@pytest.mark.parametrize("attitude", [(0.0, 0.0), (0.1, -0.15), (-0.2, 0.1)])
+@pytest.mark.parametrize("attitude", [(0.0, 0.0), (0.1, -0.15), (-0.1, 0.1)])
 def test_what_a_camera_shows_is_located_and_said_to_be_shown(attitude: tuple[float, float]) -> None:
     """The true boxes of a world, from some places: those that are whole and near are located."""
     with build([RobotSpec(name="a", kind="quadrotor", physics="kinematic")], 3, render=False) as world:
@@ -65,7 +65,7 @@ def test_what_a_camera_shows_is_located_and_said_to_be_shown(attitude: tuple[flo
             assert {k for k in np.flatnonzero(shown).tolist() if k not in boxes} == set()
             for target, box in boxes.items():
                 place = SIGHT.locate(Detection(box.label, 0.9, box.x0_px, box.y0_px, box.x1_px, box.y1_px), view.pose)
-                if shown[target] and box.counts:
+                if shown[target] and box.unoccluded > 0.8:
                     assert place is not None
                     assert math.dist(place, things[target]) < 0.5
                     located += 1

@@ -80,6 +80,12 @@ def test_a_spawn_is_checked() -> None:
         scenario.check_spawn(3, 4, "quadrotor", x, y)
 
 
+def test_robots_that_fly_start_in_the_air_and_others_on_the_floor() -> None:
+    fleet = [RobotSpec(name=name, kind=name, physics="kinematic") for name in ("quadrotor", "rover")]
+    with build(fleet, 3, render=False) as w:
+        assert [pose.z_m for pose in w.motion.poses] == [field.FLY_M, 0.0]
+
+
 def test_the_cost_by_hand() -> None:
     """1 x 0 + 2 x 2^2 + 3 x 1^2: the second point is as near to both robots."""
     assert locational.cost(np.array([(0.0, 0.0), (4.0, 0.0)]), POINTS, MASS) == pytest.approx(11.0)
