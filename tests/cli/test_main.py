@@ -192,7 +192,7 @@ def test_a_world_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["worlds", "render", "search_rescue", "--out", str(picture)]) == 0
     drawn = picture.read_text()
     assert "<svg" in drawn
-    assert all(f">{word}<" in drawn for word in ("casualty", "beacon", "hazard", "rover_0", "not found"))
+    assert all(f">{word}<" in drawn for word in ("casualty", "beacon", "hazard", "rover", "1", "not found"))
     assert main(["worlds", "render", "search_rescue", "--out", str(picture.with_suffix(".png"))]) == 0
     assert picture.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()

@@ -27,6 +27,8 @@ MARKERS = ("o", "^", "s", "D", "v", "P")
 POINTS = 600                         # of one robot's path
 ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY)
 NAMES_UP_TO = 12                     # robots; more names would hide the map
+LONGER_SIDE_IN, LEAST_WIDTH_IN = 6.4, 4.8        # of the picture of a scene
+MARGIN_M = 0.2                       # around it
 
 
 def world_map(run: Run) -> svg.Drawing | None:
@@ -83,10 +85,13 @@ def scene_pixels(scene: Scene) -> NDArray[np.uint8]:
 
 def _scene_figure(scene: Scene) -> Figure:
     paint = svg.ON_PAPER.__getitem__
-    robots, size_m = scene.robots, scene.size_m
+    robots = scene.robots
     kinds = dict(zip(dict.fromkeys(r.kind for r in robots), map(paint, ROBOT_COLOURS), strict=False))
     obstacles = [s for s in scene.shapes if s.layer != WALL]
-    figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
+    x0, x1, y0, y1 = _extent(scene)
+    inches_m = LONGER_SIDE_IN / max(x1 - x0, y1 - y0)
+    figure = Figure(figsize=(max((x1 - x0) * inches_m + 0.8, LEAST_WIDTH_IN), (y1 - y0) * inches_m + 1.3),
+                    layout="constrained", facecolor=paint(svg.PAPER))
     axes = figure.add_subplot()
     shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
     shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
@@ -97,14 +102,11 @@ def _scene_figure(scene: Scene) -> Figure:
         _robot(axes, r, kinds.get(r.kind, paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
     markers = _marks(axes, scene.marks, paint)
     for m in scene.marks:
-        done = "" if m.done_by is None else f"\n{m.done_by}, {m.done_at_s:.1f} s"
-        axes.annotate(f"{m.label}{done}", (m.x_m, m.y_m), (0, -7), textcoords="offset points",
-                      ha="center", va="top", fontsize=7, color=paint(svg.INK), zorder=5,
-                      bbox={"facecolor": paint(svg.PAPER), "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
+        if m.done_by is not None:
+            _text_below(axes, (m.x_m, m.y_m), f"{m.done_by}, {m.done_at_s:.1f} s", 7)
     axes.set_aspect("equal", adjustable="box")
     axes.grid(visible=False)
-    edges_m = (-size_m / 2 - 0.2, size_m / 2 + 0.2)
-    axes.set(xlim=edges_m, ylim=edges_m, xlabel="x, m", ylabel="y, m",
+    axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="x, m", ylabel="y, m",
              title=f"{scene.scenario}, seed {scene.seed}, at {scene.time_s:.0f} s")
     handles = _legend_of_marks(markers, scene.done, paint)
     handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
@@ -162,7 +164,27 @@ def _robot(axes: Axes, robot: SceneRobot, colour: str, *, named: bool) -> None:
     axes.plot([x, x + 1.6 * radius * math.cos(heading)], [y, y + 1.6 * radius * math.sin(heading)], color=ink,
               linewidth=1.2, zorder=4)
     if named:
-        axes.annotate(robot.name, (x, y), (7, -2), textcoords="offset points", fontsize=7, color=ink, zorder=5)
+        _text_below(axes, (x, y - radius), robot.name.removeprefix(f"{robot.kind}_"), 2)
+
+
+def _text_below(axes: Axes, at: tuple[float, float], text: str, by_points: float) -> None:
+    """Small text centred below a place."""
+    axes.annotate(text, at, (0, -by_points), textcoords="offset points", ha="center", va="top", fontsize=7,
+                  color=svg.ON_PAPER[svg.INK], zorder=5,
+                  bbox={"facecolor": svg.ON_PAPER[svg.PAPER], "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
+
+
+def _extent(scene: Scene) -> tuple[float, float, float, float]:
+    """Least and greatest x and y of what stands in a scene, with a margin; of the whole place if that is empty."""
+    turned = [(s, abs(math.cos(s.yaw_rad)), abs(math.sin(s.yaw_rad))) for s in scene.shapes]
+    halves = [(s, s.hx_m * c + s.hy_m * d, s.hx_m * d + s.hy_m * c) if s.shape == "box" else (s, s.hx_m, s.hx_m)
+              for s, c, d in turned]
+    half_m = scene.size_m / 2
+    x0, x1, y0, y1 = (
+        (min(s.x_m - hx for s, hx, _ in halves), max(s.x_m + hx for s, hx, _ in halves),
+         min(s.y_m - hy for s, _, hy in halves), max(s.y_m + hy for s, _, hy in halves))
+        if halves else (-half_m, half_m, -half_m, half_m))
+    return x0 - MARGIN_M, x1 + MARGIN_M, y0 - MARGIN_M, y1 + MARGIN_M
 
 
 def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str], str] = str) -> list[Line2D]:

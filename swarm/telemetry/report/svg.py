@@ -50,7 +50,8 @@ def styled() -> Any:
 
 def styled_on_paper() -> Any:
     """A context for making figures and saving them as separate files."""
-    return matplotlib.rc_context({key: ON_PAPER.get(value, value) for key, value in STYLE.items()})
+    return matplotlib.rc_context({"svg.hashsalt": "paper", **{
+        key: ON_PAPER.get(value, value) for key, value in STYLE.items()}})       # the same figure is the same file
 
 
 def new(height_in: float) -> tuple[Figure, Axes]:

@@ -217,3 +217,14 @@ def test_a_quadrotor_is_an_agent_with_four_actions() -> None:
     with pytest.raises(BadInput, match="four finite numbers"):
         env.step({"q": FORWARD})
     env.close()
+
+
+def test_a_scenario_for_another_kind_of_robot_has_agents_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios.load("patrol"), "KIND", "quadrotor", raising=False)
+    env = parallel_env("patrol", duration_s=0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parallel_api_test(env, num_cycles=5)
+    assert env.possible_agents == ["quadrotor_0", "quadrotor_1"]
+    assert env.action_space("quadrotor_0").shape == (4,)
+    env.close()
