@@ -38,6 +38,8 @@ NOISES: dict[type[Sensor], tuple[str, ...]] = {
 }
 """Of each kind of sensor: its standard deviations."""
 
+MOST_PIXELS = 640 * 480
+"""Of a camera: a frame of 0.9 MB. TinyRenderer draws it in a quarter of a second at best."""
 MOST_LATENCY_S = 10.0
 """Of a sensor: a world remembers where its robots were for as long. Our choice."""
 
@@ -76,6 +78,10 @@ def check_suite(suite: SensorSuite) -> None:
             raise ValueError(f"sensor {name}: a pose has the age of its observation; leave out latency_s")
         if sensor.latency_s > MOST_LATENCY_S:
             raise ValueError(f"sensor {name}: latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}")
+        if isinstance(sensor, Camera) and sensor.read_noise_e and not sensor.full_well_e:
+            raise ValueError(f"sensor {name}: read_noise_e without full_well_e, the electrons of a white pixel")
+        if isinstance(sensor, Camera) and sensor.width_px * sensor.height_px > MOST_PIXELS:
+            raise ValueError(f"sensor {name}: {sensor.width_px} x {sensor.height_px} pixels; at most 640 x 480")
         if isinstance(sensor, Camera | Lidar | Localisation) and sensor.rate_hz is not None:
             raise ValueError(f"sensor {name}: its rate is that of the run's observations or frames; leave out rate_hz")
 

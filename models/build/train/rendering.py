@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.bullet import Bullet
+from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import ROVER
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.suite import CAMERA
-from sim_worlds.surroundings import varied
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.randomise import NOTHING, Randomise, surroundings

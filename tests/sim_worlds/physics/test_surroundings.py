@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sim_worlds import scenarios
+from sim_worlds.physics.surroundings import varied
 from sim_worlds.sensors.suite import CAMERA, noisier, noisy
-from sim_worlds.surroundings import varied
 from sim_worlds.world_server import drawn_of
 from swarm.core.protocol.sensors import Lidar, Localisation, Odometry, SensorSuite
 from swarm.core.protocol.world import Drive, Pose
