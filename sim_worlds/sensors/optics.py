@@ -1,10 +1,10 @@
 """What a camera's optics and electronics make of a rendered picture: vignetting, motion blur, exposure and noise.
 
 Values of pixels are taken as linear in light. Sources: natural vignetting, by the fourth power of the cosine (the
-illumination of a simple lens); noise, by the linear model of EMVA Standard 1288, release 3.1: the variance of a pixel is
-its electrons (shot noise) plus that of the dark (read noise). Blur is that of the turn alone: in the middle of a picture
-a turn by w moves what is seen by w times the focal length; it is taken as the same everywhere, and a way ahead blurs
-nothing.
+illumination of a simple lens); noise, by the linear model of EMVA Standard 1288, release 3.1: the variance of a pixel
+is its electrons (shot noise) plus that of the dark (read noise). Blur is that of the turn alone: in the middle of a
+picture a turn by w moves what is seen by w times the focal length; it is taken as the same everywhere, and a way ahead
+blurs nothing.
 """
 
 from __future__ import annotations

@@ -78,13 +78,18 @@ class Range(Sensor, frozen=True, kw_only=True, tag="range"):
 class Imu(Sensor, frozen=True, kw_only=True, tag="imu"):
     """Acceleration and turn. It reads: m/s2 ahead and to the left, without gravity, and rad/s.
 
-    The acceleration ahead is the mean since the observation before. Each robot has a bias of its own.
+    The acceleration ahead is the mean since the observation before. Noise and wandering bias are by Allan-variance
+    parameters, as data sheets and calibrations state them; `rthz` is the root of a hertz. The noise of a reading is the
+    density x the root of its rate: of `rate_hz`, or of the observations without one. Each robot has a bias of its own
+    at the start, and in T it changes by the walk x sqrt(T).
     """
 
-    noise_mps2: Noise = 0.0
-    bias_mps2: Noise = 0.0
-    noise_radps: Noise = 0.0
+    noise_mps2_per_rthz: Noise = 0.0         # density of white noise
+    noise_radps_per_rthz: Noise = 0.0
+    bias_mps2: Noise = 0.0                   # at the start
     bias_radps: Noise = 0.0
+    walk_mps3_per_rthz: Noise = 0.0          # of the bias
+    walk_radps2_per_rthz: Noise = 0.0
 
 
 class Odometry(Sensor, frozen=True, kw_only=True, tag="odometry"):
