@@ -1,7 +1,7 @@
 """The errors of an IMU by its Allan-variance parameters: white noise, and a bias that wanders at random.
 
-Model: measured = true + bias(t) + noise(t). The noise is white with density N: a reading that is the mean over T has the
-standard deviation N / sqrt(T). The bias is a Wiener process of strength K: in T it changes by K sqrt(T) x a normal
+Model: measured = true + bias(t) + noise(t). The noise is white with density N: a reading that is the mean over T has
+the standard deviation N / sqrt(T). The bias is a Wiener process of strength K: in T it changes by K sqrt(T) x a normal
 number. Then the Allan deviation is N / sqrt(tau) for short times tau and K sqrt(tau / 3) for long ones. Sources: IEEE
 Std 952-1997, annex C; Kalibr's IMU noise model, github.com/ethz-asl/kalibr/wiki/IMU-Noise-Model.
 
