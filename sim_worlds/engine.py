@@ -20,18 +20,19 @@ from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
 from sim_worlds.physics.starts import with_requested_spawns
+from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import check_fleet
 from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import NO_SCAN, Scanners
+from sim_worlds.sensors.optics import Optics, has_optics
 from sim_worlds.sensors.past import Past
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisier, noisy, with_battery
 from sim_worlds.sensors.true_view import Things, TrueView
-from sim_worlds.surroundings import varied
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
-from swarm.core.protocol.sensors import Battery, Lidar, Reading, SensorSuite
+from swarm.core.protocol.sensors import Battery, Camera, Lidar, Reading, SensorSuite
 from swarm.core.protocol.world import Act, BatteryState, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.randomise import Surroundings
@@ -89,6 +90,8 @@ class Engine(World):
         self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, kinds, self.suite.camera or CAMERA)
+        self._optics = [Optics(name, camera, seed, robot.name) if has_optics(camera) else None for robot in fleet
+                        for name, camera in [*self.suite.all(Camera).items()][:1]]
         self._seen_at, self._seen = -1, self.motion.places   # a step, and the poses of all then: its views share them
 
     @property
@@ -182,6 +185,8 @@ class Engine(World):
         if self._batteries is not None and self._batteries.there[i]:
             readings |= {name: self._batteries.reading(i) for name in self._suites[i].all(Battery)}
         image = m.camera(i) if frame and camera is not None and self._render else None
+        if image is not None and (optics := self._optics[i]) is not None:
+            image = optics.of(image, w, self._steps)
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
         age_s = self._lidar.latency_s if image is None or camera is None else max(

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,12 @@ from sim_worlds import robots as robot_kinds
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, urdf
-from sim_worlds.physics.solids import Solid, box, shift
+from sim_worlds.physics.solids import Colour, Solid, box, shift
 from sim_worlds.robots import DrivingKind, RobotKind
 from sim_worlds.robots.brought.body import BroughtKind, kind_for
-from sim_worlds.sensors.rays import turn_of
+from sim_worlds.sensors.culling import Culling
+from sim_worlds.sensors.pixels import array_of, ceiling_rgb
+from sim_worlds.sensors.rays import transform_of, turn_of
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
@@ -34,7 +36,6 @@ NEAR_M, FAR_M = 0.03, 40.0
 RESIDUAL_MPS = 1e-4                  # the solver stops below it: less than half a micrometre in a step
 WALLS_PER_BODY = 24                  # PyBullet refuses a link of about 60 or more shapes
 
-Scalar = TypeVar("Scalar", bound=np.generic)
 Vector = tuple[float, float, float]
 Place = tuple[Vector, tuple[float, float, float, float]]
 Velocity = tuple[Vector, Vector]
@@ -103,7 +104,9 @@ class Bullet:
                 _p.configureDebugVisualizer(_p.COV_ENABLE_RENDERING, 1, physicsClientId=self._client)
         self._projection = _p.computeProjectionMatrixFOV(
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
-        self._ceiling = _ceiling_rgb(environment)
+        self._ceiling = ceiling_rgb(environment)
+        self._culling = Culling([*environment.clutter, *environment.targets], camera)
+        self._hidden = np.zeros(len(environment.clutter) + len(environment.targets), bool)
 
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
         c, b = self._client, self.environment
@@ -188,31 +191,48 @@ class Bullet:
 
     def teleport(self, robot: int, pose: Pose) -> None:
         """Move a robot to a pose; the camera sees it there at once."""
-        position, quaternion = _transform(pose)
+        position, quaternion = transform_of(pose)
         centre = turn_of(pose) @ self._centres[robot]        # PyBullet places the centre of mass of the base
         position = tuple(a + b for a, b in zip(position, centre.tolist(), strict=True))
         _p.resetBasePositionAndOrientation(self.robot_ids[robot], position, quaternion, physicsClientId=self._client)
 
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
         """Move a target to a place; the camera sees it there at once."""
-        moved = shift(self.environment.targets[target], x_m, y_m, yaw_rad)       # from where its body was loaded
-        _p.resetBasePositionAndOrientation(self.target_ids[target], *_transform(Pose(*moved)),
+        thing = self.environment.targets[target]
+        moved = shift(thing, x_m, y_m, yaw_rad)              # from where its body was loaded
+        self._culling.move(len(self.clutter_ids) + target, thing.moved(x_m, y_m, yaw_rad))
+        _p.resetBasePositionAndOrientation(self.target_ids[target], *transform_of(Pose(*moved)),
                                            physicsClientId=self._client)
 
     def surround(self, environment: Environment) -> None:
         """The same place with another floor friction, other colours and another lamp."""
         self.environment = environment
         c, b = self._client, environment
-        self._ceiling = _ceiling_rgb(b)
+        self._ceiling = ceiling_rgb(b)
         _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, physicsClientId=c)
         chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
-        looks = [([b.floor_colour], self.floor_id), *(
-            ([solid.colour for solid in solids], body) for solids, body in
-            [*zip(chunks, self.wall_ids, strict=True),
-             *zip([thing.parts for thing in b.clutter], self.clutter_ids, strict=True)])]
-        for colours, body in looks:
-            for shape, colour in enumerate(colours):
-                _p.changeVisualShape(body, -1, shapeIndex=shape, rgbaColor=(*colour, 1.0), physicsClientId=c)
+        self._paint(self.floor_id, [b.floor_colour])
+        for solids, body in zip([*chunks, *(thing.parts for thing in b.clutter)], [*self.wall_ids, *self.clutter_ids],
+                                strict=True):
+            self._paint(body, [solid.colour for solid in solids])
+        self._hidden[:len(b.clutter)] = False
+
+    def _paint(self, body: int, colours: Sequence[Colour]) -> None:
+        """The colour of each shape of a body, as its URDF rounds it."""
+        for shape, colour in enumerate(colours):
+            rgba = (*(round(channel, 4) for channel in colour), 1.0)
+            _p.changeVisualShape(body, -1, shapeIndex=shape, rgbaColor=rgba, physicsClientId=self._client)
+
+    def _cull(self, pose: Pose) -> None:
+        """Let the renderer skip what is out of view: it draws no body that is quite transparent."""
+        hidden, things = self._culling.hidden(pose), [*self.environment.clutter, *self.environment.targets]
+        bodies = [*self.clutter_ids, *self.target_ids]
+        for k in np.flatnonzero(hidden != self._hidden).tolist():
+            if hidden[k]:
+                _p.changeVisualShape(bodies[k], -1, rgbaColor=(0.0, 0.0, 0.0, 0.0), physicsClientId=self._client)
+            else:
+                self._paint(bodies[k], [part.colour for part in things[k].parts])
+        self._hidden = hidden
 
     def pose(self, robot: int) -> Pose:
         """The pose of the base of a robot that drives: on the floor and level."""
@@ -264,6 +284,7 @@ class Bullet:
 
         Pixels without a body get the colour of the ceiling.
         """
+        self._cull(pose)
         cam, turn = self._camera, turn_of(pose)
         pitch = math.radians(cam.pitch_deg)
         eye = np.array([pose.x_m, pose.y_m, pose.z_m]) + turn @ (cam.mount_x_m, 0.0, cam.mount_z_m)
@@ -275,8 +296,8 @@ class Bullet:
             lightSpecularCoeff=0.03,
             renderer=_p.ER_TINY_RENDERER, physicsClientId=self._client)
         shape = cam.height_px, cam.width_px
-        ids = _array(ids, np.int32).reshape(shape)
-        rgb = np.ascontiguousarray(_array(rgba, np.uint8).reshape(*shape, 4)[..., :3])
+        ids = array_of(ids, np.int32).reshape(shape)
+        rgb = np.ascontiguousarray(array_of(rgba, np.uint8).reshape(*shape, 4)[..., :3])
         rgb[ids < 0] = self._ceiling
         return rgb, ids
 
@@ -300,7 +321,7 @@ class _FixtureLoader:
 
 def _load(client: int, file: Path, pose: Pose, *, fixed: bool) -> int:
     """The body of a URDF file, at a pose."""
-    position, quaternion = _transform(pose)
+    position, quaternion = transform_of(pose)
     return _p.loadURDF(str(file), position, quaternion, useFixedBase=fixed, physicsClientId=client,
                        flags=_p.URDF_USE_INERTIA_FROM_FILE)
 
@@ -311,26 +332,3 @@ def _weigh(client: int, body: int, factor: float) -> None:
         mass, _, inertia = _p.getDynamicsInfo(body, link, physicsClientId=client)[:3]
         _p.changeDynamics(body, link, mass=factor * mass, localInertiaDiagonal=[factor * one for one in inertia],
                           physicsClientId=client)
-
-
-def _ceiling_rgb(environment: Environment) -> NDArray[np.uint8]:
-    """The colour of the ceiling, [3], as bright as its lamp."""
-    bright = np.asarray(environment.ceiling_colour) * environment.brightness
-    return (np.clip(bright, 0.0, 1.0) * 255).astype(np.uint8)
-
-
-def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
-    """An image from PyBullet as an array; PyBullet without NumPy returns a tuple of numbers."""
-    if not isinstance(pixels, tuple):
-        return np.asarray(pixels, kind)
-    if kind is np.uint8:
-        return np.frombuffer(bytes(pixels), kind)            # four times as fast
-    return np.fromiter(pixels, kind, len(pixels))
-
-
-def _transform(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
-    """Position and quaternion (x, y, z, w)."""
-    (cr, sr), (cp, sp), (cy, sy) = ((math.cos(angle / 2), math.sin(angle / 2))
-                                    for angle in (pose.roll_rad, pose.pitch_rad, pose.heading_rad))
-    return (pose.x_m, pose.y_m, pose.z_m), (sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy,
-                                            cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy)

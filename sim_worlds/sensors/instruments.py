@@ -3,7 +3,7 @@
 A camera reads what is drawn, without noise. A frame, a scan and a pose are of the moment of their observation, which
 tells the latency of camera and lidar as its age. All other sensors read what was their latency ago.
 
-All that is drawn is keyed by seed, robot, sensor and step of the world: a reading that nobody asks for shifts nothing.
+All that is drawn is keyed by seed, robot, sensor and step of the world: a reading that nobody asks for shifts no other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics.motion import Motion
+from sim_worlds.sensors.imu import ImuErrors
 from sim_worlds.sensors.lidar import Scanners
 from sim_worlds.sensors.past import Past, Reals, steps_of
 from swarm.core.policy import draw
@@ -36,6 +37,7 @@ class Instruments:
         self._others = {name: sensor for name, sensor in suite.sensors.items()
                         if isinstance(sensor, Range | Imu | Odometry)}
         self._readings: dict[str, tuple[int, float, tuple[float, ...]]] = {}      # number, when, values
+        self._imu_errors = {name: ImuErrors(sensor, seed, robot, name) for name, sensor in suite.all(Imu).items()}
         self._moved = dict.fromkeys(suite.all(Imu), (0.0, 0.0, 0.0))     # when, speed, acceleration until then
         self._before = motion.pose(index)
         self._ways = {name: deque([Pose(0.0, 0.0, 0.0)], steps_of(sensor.latency_s, motion.dt_s) + 1)
@@ -95,7 +97,9 @@ class Instruments:
                     case Range():
                         values = self._range(name, sensor, at, step)
                     case Imu():
-                        values = self._imu(name, sensor, v_mps, w_radps, step)
+                        period_s = self._motion.dt_s if known is None else now_s - known[1]
+                        period_s = period_s if sensor.rate_hz is None else 1.0 / sensor.rate_hz
+                        values = self._imu(name, v_mps, w_radps, number, now_s, period_s)
                     case Odometry():
                         way = self._ways[name][0]
                         values = way.x_m, way.y_m, way.heading_rad
@@ -124,11 +128,11 @@ class Instruments:
             return (true_m,)
         return (min(max(true_m + float(self._normal(name, step, 1)[0]) * sensor.noise_m, 0.0), sensor.range_m),)
 
-    def _imu(self, name: str, sensor: Imu, v_mps: float, w_radps: float, step: int) -> tuple[float, ...]:
+    def _imu(self, name: str, v_mps: float, w_radps: float, number: int, now_s: float,
+             period_s: float) -> tuple[float, ...]:
         true = np.array([self._moved[name][2], v_mps * w_radps, w_radps])
-        noise = np.array([sensor.noise_mps2, sensor.noise_mps2, sensor.noise_radps])
-        bias = np.array([sensor.bias_mps2, sensor.bias_mps2, sensor.bias_radps])
-        return tuple((true + self._normal(name, step, 3) * noise + self._normal(name, -1, 3) * bias).tolist())
+        (error,) = self._imu_errors[name].of(np.array([number]), np.array([now_s]), period_s)
+        return tuple((true + error).tolist())
 
     def _normal(self, name: str, step: int, count: int) -> NDArray[np.float64]:
         """Numbers of the normal distribution for a sensor and a step; -1: what never changes."""

@@ -47,6 +47,14 @@ def turn_of(pose: Pose) -> NDArray[np.float64]:
                      (-sp, cp * sr, cp * cr)])
 
 
+def transform_of(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+    """Position and quaternion (x, y, z, w)."""
+    (cr, sr), (cp, sp), (cy, sy) = ((math.cos(angle / 2), math.sin(angle / 2))
+                                    for angle in (pose.roll_rad, pose.pitch_rad, pose.heading_rad))
+    return (pose.x_m, pose.y_m, pose.z_m), (sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy,
+                                            cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy)
+
+
 class Rays:
     """The rays through the sampled points of all pixels of a camera at a pose; one unit along a ray is 1 m ahead."""
 

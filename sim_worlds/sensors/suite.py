@@ -31,15 +31,23 @@ RANGE_NOISE_M = 0.01
 github.com/turtlebot/turtlebot4. All other figures are our choice."""
 PLACE = Localisation(noise_m=0.05, noise_rad=0.02)       # a cell of a map with the usual resolution
 WHEELS = Odometry(error_m_per_m=0.02, error_rad_per_rad=0.05)
-IMU = Imu(noise_mps2=0.02, bias_mps2=0.05, noise_radps=0.002, bias_radps=0.005)
+IMU = Imu(noise_mps2_per_rthz=3.92e-3, noise_radps_per_rthz=8.73e-5, bias_mps2=0.05, bias_radps=0.005,
+          walk_mps3_per_rthz=2e-4, walk_radps2_per_rthz=2e-5)
+"""The densities of an InvenSense MPU-6050: 400 micro-g and 0.005 degrees/s per root hertz (tables 6.1 and 6.2 of its
+Product Specification PS-MPU-6000A-00, revision 3.4). It states no walk: that, and the bias after a calibration, are our
+choice."""
 
+IMU_NOISES = ("noise_mps2_per_rthz", "noise_radps_per_rthz", "bias_mps2", "bias_radps", "walk_mps3_per_rthz",
+              "walk_radps2_per_rthz")
 NOISES: dict[type[Sensor], tuple[str, ...]] = {
     Lidar: ("noise_m",), Range: ("noise_m",), Localisation: ("noise_m", "noise_rad"),
     Odometry: ("error_m_per_m", "error_rad_per_rad"),
-    Imu: ("noise_mps2", "bias_mps2", "noise_radps", "bias_radps"),
+    Imu: IMU_NOISES,
 }
 """Of each kind of sensor: its standard deviations."""
 
+MOST_PIXELS = 640 * 480
+"""Of a camera: a frame of 0.9 MB, which TinyRenderer draws in an eighth of a second."""
 MOST_LATENCY_S = 10.0
 """Of a sensor: a world remembers where its robots were for as long. Our choice."""
 
@@ -86,6 +94,10 @@ def check_suite(suite: SensorSuite) -> None:
             raise ValueError(f"sensor {name}: a pose has the age of its observation; leave out latency_s")
         if sensor.latency_s > MOST_LATENCY_S:
             raise ValueError(f"sensor {name}: latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}")
+        if isinstance(sensor, Camera) and sensor.read_noise_e and not sensor.full_well_e:
+            raise ValueError(f"sensor {name}: read_noise_e without full_well_e, the electrons of a white pixel")
+        if isinstance(sensor, Camera) and sensor.width_px * sensor.height_px > MOST_PIXELS:
+            raise ValueError(f"sensor {name}: {sensor.width_px} x {sensor.height_px} pixels; at most 640 x 480")
         if isinstance(sensor, Camera | Lidar | Localisation) and sensor.rate_hz is not None:
             raise ValueError(f"sensor {name}: its rate is that of the run's observations or frames; leave out rate_hz")
 
@@ -100,7 +112,7 @@ def _noisy(sensor: AnySensor) -> AnySensor:
             return replace(PLACE, **as_before)
         case Odometry(error_m_per_m=0.0, error_rad_per_rad=0.0):
             return replace(WHEELS, **as_before)
-        case Imu(noise_mps2=0.0, bias_mps2=0.0, noise_radps=0.0, bias_radps=0.0):
+        case Imu() if not any(getattr(sensor, name) for name in IMU_NOISES):
             return replace(IMU, **as_before)
         case _:
             return sensor

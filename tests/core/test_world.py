@@ -59,7 +59,7 @@ def test_a_report_at_its_bounds_is_taken() -> None:
     {"lidar": {"beams": 4097}}, {"lidar": {"range_m": 0.0}}, {"lidar": {"range_m": math.nan}},
     {"lidar": {"range_m": math.inf}}, {"lidar": {"noise_m": -0.1}}, {"lidar": {"rate_hz": 0.0}},
     {"lidar": {"kind": "x"}},
-    {"imu": {"noise_mps2": math.nan}}, {"imu": {"latency_s": -1.0}}, {"place": {"kind": "camera"}},
+    {"imu": {"noise_mps2_per_rthz": math.nan}}, {"imu": {"latency_s": -1.0}}, {"place": {"kind": "camera"}},
 ])
 def test_a_sensor_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
     suite = {"sensors": {name: sensor | changed.get(name, {}) for name, sensor in WHOLE.items()}}

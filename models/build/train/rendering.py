@@ -14,10 +14,10 @@ from sim_worlds.engine import Engine
 from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.bullet import Bullet
+from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import KINDS, ROVER, FlyingKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.surroundings import varied
 from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec

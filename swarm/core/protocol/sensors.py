@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.protocol.bounds import Finite, RateHz, Seconds, ShortText
+from swarm.core.protocol.bounds import Finite, RateHz, Seconds, Share, ShortText
 
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 BeamCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -43,6 +43,11 @@ class Camera(Sensor, frozen=True, kw_only=True, tag="camera"):
     mount_x_m: Finite                # ahead of the base's centre
     mount_z_m: Finite                # above the base: of a robot that drives, above the floor
     pitch_deg: PitchDegrees          # negative looks down
+    exposure_s: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0         # turns blur a frame meanwhile
+    gain: Annotated[float, msgspec.Meta(gt=0.0, le=100.0)] = 1.0             # of all that the pixels hold
+    full_well_e: Noise = 0.0         # electrons of a white pixel, by which frames have shot noise; 0: no noise at all
+    read_noise_e: Noise = 0.0        # standard deviation of a black pixel, electrons
+    vignetting: Share = 0.0          # 1: to the edge light falls with the fourth power of the angle's cosine
 
     @property
     def focal_px(self) -> float:
@@ -73,13 +78,18 @@ class Range(Sensor, frozen=True, kw_only=True, tag="range"):
 class Imu(Sensor, frozen=True, kw_only=True, tag="imu"):
     """Acceleration and turn. It reads: m/s2 ahead and to the left, without gravity, and rad/s.
 
-    The acceleration ahead is the mean since the observation before. Each robot has a bias of its own.
+    The acceleration ahead is the mean since the observation before. Noise and wandering bias are by Allan-variance
+    parameters, as data sheets and calibrations state them; `rthz` is the root of a hertz. The noise of a reading is the
+    density x the root of its rate: of `rate_hz`, or of the observations without one. Each robot has a bias of its own
+    at the start, and in T it changes by the walk x sqrt(T).
     """
 
-    noise_mps2: Noise = 0.0
-    bias_mps2: Noise = 0.0
-    noise_radps: Noise = 0.0
+    noise_mps2_per_rthz: Noise = 0.0         # density of white noise
+    noise_radps_per_rthz: Noise = 0.0
+    bias_mps2: Noise = 0.0                   # at the start
     bias_radps: Noise = 0.0
+    walk_mps3_per_rthz: Noise = 0.0          # of the bias
+    walk_radps2_per_rthz: Noise = 0.0
 
 
 class Odometry(Sensor, frozen=True, kw_only=True, tag="odometry"):

@@ -75,6 +75,10 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
     if launch.base is not None and launch.reach_m is None:
         raise BadInput(f"{where}: base", "without reach_m all hear each other, wherever they are",
                        "reach_m: 8, or no base")
+    friction = launch.randomise.friction
+    if friction is not None and friction[0] > friction[1]:
+        raise BadInput(f"{where}: randomise.friction", f"from {friction[0]:g} to {friction[1]:g}",
+                       "the lower end first, like [0.5, 1.0]")
     if launch.warmup_s >= launch.duration_s:
         raise BadInput(f"{where}: warmup_s", f"{launch.warmup_s:g} leaves nothing of the run",
                        f"below duration_s, {launch.duration_s:g}")

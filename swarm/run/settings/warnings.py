@@ -35,7 +35,7 @@ class Load(NamedTuple):
 def warnings_of(resolved: Resolved, run_s: Mapping[str, float], cores: int) -> list[str]:
     """A sentence for each thing that the user should know. run_s: time of one run of each model on this host."""
     overload = _overload(load_of(resolved, run_s), cores) if resolved.launch.clock == "real" else []
-    return [*overload, *_unequal(resolved.launch)]
+    return [*overload, *_unequal(resolved.launch), *_unseen(resolved.launch)]
 
 
 def load_of(resolved: Resolved, run_s: Mapping[str, float]) -> Load:
@@ -66,6 +66,16 @@ def _overload(load: Load, cores: int) -> list[str]:
     if load.all > FULL * cores:
         return [f"this host will probably not keep up: the run needs about {load.all:.1f} of {cores} cores; {cure}"]
     return []
+
+
+def _unseen(launch: LaunchFile) -> list[str]:
+    """What `randomise` draws in vain."""
+    given, lines = launch.randomise, list[str]()
+    if (given.mass or given.friction is not None) and all(fleet.physics == "kinematic" for fleet in launch.fleet):
+        lines.append("randomise: kinematic robots have neither mass nor friction; physics: dynamic feels them")
+    if (given.light or given.colour) and launch.clock == "virtual":
+        lines.append("randomise: virtual time draws no pictures, so light and colour change nothing")
+    return lines
 
 
 def _unequal(launch: LaunchFile) -> list[str]:

@@ -76,3 +76,15 @@ def test_the_load_is_that_of_the_variants_that_may_run(tmp_path: Path, monkeypat
     variants = store.load_card("detector").variants
     assert [run_s["detector"] * 1e3 for run_s in seen] == pytest.approx(
         [variants[key].run_time.p50_ms for key in ("int8", "fp32")], rel=0.05)       # one form or the other
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ("randomise.mass=0.2", []), ("randomise.light=0.2", ["no pictures"]),
+    ("randomise={friction: [0.5, 1], colour: 0.2}", ["no pictures"]),
+])
+def test_what_is_randomised_in_vain_is_told(given: str, words: list[str], tmp_path: Path) -> None:
+    lines = warnings_of(resolved(tmp_path, "clock=virtual", "fleet.*.physics=dynamic", given), RUN_S, cores=64)
+    assert [word for word, line in zip(words, lines, strict=True) if word not in line] == []
+    lines = warnings_of(resolved(tmp_path, "clock=virtual", "fleet.*.physics=kinematic", "randomise.mass=0.2"), RUN_S,
+                        cores=64)
+    assert [line for line in lines if "kinematic robots have neither mass nor friction" not in line] == []

@@ -64,7 +64,8 @@ def test_without_noise_every_sensor_reads_the_truth() -> None:
 
 def test_noise_is_as_large_as_stated_and_the_seed_s_own() -> None:
     noisy = {"lidar": Lidar(beams=64, range_m=6.0, noise_m=0.05), "place": Localisation(noise_m=0.1, noise_rad=0.02),
-             "imu": Imu(noise_radps=0.1, bias_radps=2.0), "wheels": Odometry(error_m_per_m=0.1)}
+             "imu": Imu(noise_radps_per_rthz=0.1 * 0.1**0.5, bias_radps=2.0),
+             "wheels": Odometry(error_m_per_m=0.1)}
     (world, seen), (_, again), (_, other) = flown(**noisy), flown(**noisy), flown(2, **noisy)
     true = flown(lidar=LIDAR, wheels=Odometry())[1]
     errors_m = np.concatenate([(one.scan - plain.scan)[plain.scan < 6.0]
@@ -85,7 +86,8 @@ def test_noise_is_as_large_as_stated_and_the_seed_s_own() -> None:
 
 
 def test_an_observation_that_nobody_makes_shifts_no_noise() -> None:
-    noisy = {"imu": Imu(noise_radps=0.1), "place": Localisation(noise_m=0.1)}
+    noisy = {"imu": Imu(noise_radps_per_rthz=0.1, walk_radps2_per_rthz=0.1, rate_hz=5.0),
+             "place": Localisation(noise_m=0.1)}
     often, seldom = flown(every=6, **noisy)[1], flown(every=12, **noisy)[1]
     for one, same in zip(often[1::2], seldom, strict=True):
         assert one.pose == same.pose
