@@ -48,7 +48,7 @@ class Convoy(Engine):
     def __init__(self, place: Road, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(place, fleet, scenario="convoy", seed=place.seed, render=render)
         self._claims = Claims(place.targets)
-        self._noticed: dict[str, set[int]] = {}                 # things, by robot, for `due_reports`
+        self._noticed: dict[str, set[int]] = {}              # things, by robot, for `due_reports`
         self._cells, self._entered = frozenset(place.cells), set[tuple[int, int]]()
 
     def observe(self, robot: str, *, frame: bool) -> Observation:

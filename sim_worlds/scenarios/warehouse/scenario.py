@@ -129,15 +129,14 @@ class Warehouse(Engine):
 
     def due_reports(self, robot: str) -> list[Report]:
         """The next order, a pick of what was ordered, or a delivery, as soon as it can be made."""
-        order, standing = self.desk.held(robot), self._stands(self.index(robot))
+        i, order, wanted = self.index(robot), self.desk.held(robot), self._wanted(robot)
         if order is None:
             return [Report(kind="order", values={})]
-        if not standing or not self._is_at(self.index(robot), np.array(self._wanted(robot))):
+        if not (wanted and self._stands(i) and self._is_at(i, np.array(wanted))):
             return []
         if robot in self._loaded:
             return [Report(kind="deliver", values={})]
-        bay = next(bay for bay in self._bays_with(order.label)
-                   if self._is_at(self.index(robot), np.array([self.plan.access(bay)])))
+        bay = next(bay for bay in self._bays_with(order.label) if self._is_at(i, np.array([self.plan.access(bay)])))
         return [Report(kind="pick", values={"bay": bay, "label": order.label})]
 
     def goal(self, robot: str) -> tuple[float, float] | None:
