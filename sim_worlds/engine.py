@@ -7,7 +7,7 @@ A scenario is an environment (walls, things, spawn poses) and a subclass of `Eng
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -18,7 +18,6 @@ from sim_worlds.energy.batteries import Batteries, any_battery
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.motion import Motion
-from sim_worlds.physics.solids import Solid
 from sim_worlds.physics.starts import with_requested_spawns
 from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import check_fleet
@@ -28,10 +27,10 @@ from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instrume
 from sim_worlds.sensors.lidar import NO_SCAN, Scanners
 from sim_worlds.sensors.optics import Optics, has_optics
 from sim_worlds.sensors.past import Past
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, noisier, noisy, with_battery
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, suite_of
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import CannotAct, World
-from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
+from swarm.core.protocol.scene import Measure, Mission, Scene, SceneRobot
 from swarm.core.protocol.sensors import Battery, Camera, Lidar, Reading, SensorSuite
 from swarm.core.protocol.world import Act, BatteryState, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
@@ -78,9 +77,7 @@ class Engine(World):
         kinds = [kind_for(robot) for robot in fleet]
         self._batteries = Batteries(fleet, kinds, self.environment.chargers) if any_battery(fleet) else None
         self._power_every = max(1, round(POWER_S / self.dt_s))
-        self._suites = [noisier(noisy(told) if robot.sensors == "noisy" else told, robot.noise) for robot in fleet]
-        self._suites = [suite if robot.battery_wh is None else with_battery(suite)
-                        for suite, robot in zip(self._suites, fleet, strict=True)]
+        self._suites = [suite_of(robot, told) for robot in fleet]
         casters = Scanners(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._instruments = [
             Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None
@@ -277,11 +274,9 @@ class Engine(World):
         """The world as plain data; its marks are the targets, all of them not found yet."""
         p = self.environment
         return Scene(
-            scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s,
-            shapes=[*_shapes(p.walls, "wall"), *_shapes((s for c in p.clutter for s in c.parts), "clutter")],
-            marks=[SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in p.targets],
-            mark=self.mark, done=self.done,
-            spawns=self._robots(p.spawns), robots=self._robots(self.motion.poses))
+            scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s, shapes=p.shapes(),
+            marks=p.marks(), mark=self.mark, done=self.done, spawns=self._robots(p.spawns),
+            robots=self._robots(self.motion.poses))
 
     def close(self) -> None:
         """Free PyBullet's client, if there is one."""
@@ -302,10 +297,3 @@ def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: M
     """A mission from a scenario's measures (name -> unit and meaning) and their present values."""
     return Mission(headline=headline, measures=[
         Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])
-
-
-def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:
-    return [SceneShape(layer=layer, shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m,
-                       hx_m=s.hx_m, hy_m=s.hy_m, yaw_rad=s.yaw_rad,
-                       colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
-            for s in solids]

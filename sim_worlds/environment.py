@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Colour, Solid, Thing
+from swarm.core.protocol.scene import SceneMark, SceneShape
 from swarm.core.protocol.world import Pose
 
 ROBOT_RADIUS_M = 0.30                # larger than every robot, with a margin
@@ -62,6 +63,18 @@ class Environment:
         yield from self.walls
         for thing in self.clutter + (self.targets if targets else ()):
             yield from thing.parts
+
+    def shapes(self) -> list[SceneShape]:
+        """Walls and clutter as seen from above."""
+        layers = ("wall", self.walls), ("clutter", [part for thing in self.clutter for part in thing.parts])
+        return [SceneShape(layer=layer, shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m,
+                           hx_m=s.hx_m, hy_m=s.hy_m, yaw_rad=s.yaw_rad,
+                           colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
+                for layer, solids in layers for s in solids]
+
+    def marks(self) -> list[SceneMark]:
+        """The targets, nothing done with them."""
+        return [SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in self.targets]
 
     def occupancy(self, resolution_m: float = 0.1, inflate_m: float = 0.0) -> NDArray[np.bool_]:
         """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of a solid."""

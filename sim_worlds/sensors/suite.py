@@ -21,6 +21,7 @@ from swarm.core.protocol.sensors import (
     Sensor,
     SensorSuite,
 )
+from swarm.core.settings.process_files import RobotSpec
 
 CAMERA = Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.16, mount_z_m=0.28, pitch_deg=-4.0)
 LIDAR = Lidar(beams=64, range_m=6.0)
@@ -50,6 +51,15 @@ MOST_PIXELS = 640 * 480
 """Of a camera: a frame of 0.9 MB, which TinyRenderer draws in an eighth of a second."""
 MOST_LATENCY_S = 10.0
 """Of a sensor: a world remembers where its robots were for as long. Our choice."""
+
+
+def suite_of(robot: RobotSpec, suite: SensorSuite) -> SensorSuite:
+    """The sensors of a robot: those of its scenario, as noisy as the launch file wants them, and that of its battery.
+
+    Raises ValueError if there is no room for one more sensor.
+    """
+    suite = noisier(noisy(suite) if robot.sensors == "noisy" else suite, robot.noise)
+    return suite if robot.battery_wh is None else with_battery(suite)
 
 
 def noisy(suite: SensorSuite) -> SensorSuite:
