@@ -83,7 +83,9 @@ def arms_shown(figure: Figure, facts: Facts) -> list[str]:
 
 def _flown(facts: Facts) -> Sequence[tuple[Mapping[str, Any], str]]:
     """The cells with their arms."""
-    return facts.flown if facts.flown is not None else [(cell, arm) for cell in facts.cells for arm in facts.arms or [""]]
+    if facts.flown is not None:
+        return facts.flown
+    return [(cell, arm) for cell in facts.cells for arm in facts.arms or [""]]
 
 
 def _keys(figure: Figure, at: str) -> None:
