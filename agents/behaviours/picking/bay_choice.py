@@ -21,7 +21,8 @@ PICK_S = 4.0                         # of a teammate at its bay: it looks, and l
 ON_THE_WAY = 0.9                     # share of the bays of an aisle that the robot sees well on its way to one
 SAME_M = 0.1                         # a bay this close beyond the end of a way is on it
 LEAST = 1e-3                         # chance of a bay that is as good as hopeless
-KEEP_S = 4.0                         # another bay must be closer than the one that the robot goes to by this
+KEEP, KEEP_S = 0.7, 3.0              # a search is given up for one that takes this share of its time, and the way to a
+                                     # good that is known for one that is so much closer: who turns round loses time
 
 
 def bay_choice(
@@ -38,12 +39,15 @@ def bay_choice(
     for aisle in range(plan.aisles):
         x, bays = plan.aisle_x_m(aisle), np.arange(aisle * 2 * plan.bays, (aisle + 1) * 2 * plan.bays)
         y = np.array([plan.access(bay)[1] for bay in bays.tolist()])
-        enters = at[1] if plan.aisle_at(at) == aisle else min(ends, key=lambda end: plan.way_m(at, (x, end)))
+        to_end_m = [(plan.way_m(at, (x, end)), end) for end in ends]
         for bay, goal in zip(bays.tolist(), y.tolist(), strict=True):
+            enters = min((way_m + abs(goal - end), end) for way_m, end in to_end_m)[1]      # as its shortest way does
+            enters = at[1] if plan.aisle_at(at) == aisle else enters
             passed = unsure[bays[np.abs(y - (enters + goal) / 2) <= abs(goal - enters) / 2 + SAME_M]]
             hope = max(float(chances[bay]), ON_THE_WAY * (1.0 - float(np.prod(1.0 - passed))), LEAST)
             there_s = max(plan.way_m(at, (x, goal)) / SPEED_MPS, waits_s.get(aisle, 0.0)) + LOOK_S
-            there_s -= KEEP_S if bay == present else 0.0
+            if bay == present:
+                there_s = there_s - KEEP_S if chances[bay] >= known else there_s * KEEP
             takes_s = there_s / hope + (goal - plan.dock_m) / SPEED_MPS
             if takes_s < best_s:
                 best, best_s = bay, takes_s

@@ -61,6 +61,13 @@ def test_a_robot_goes_on_to_its_bay_unless_another_is_much_better() -> None:
     assert choice({0: 0.6, 6: 0.99}, at=(-1.3, -2.0), present=0) == 6
 
 
+def test_a_robot_that_searches_does_not_turn_round_for_a_trip_that_is_a_little_better() -> None:
+    """In the middle of an aisle that is empty, with aisles that nobody has seen on both sides."""
+    looked, at = dict.fromkeys(range(6, 12), 0.004), (-1.2, 0.3)
+    assert choice(looked, rest=1 / 12, at=at, present=14) == 14
+    assert choice(looked, rest=1 / 12, at=at, present=2) == 2
+
+
 def mate(at: Point, *, bay: int | None = None, aisle: int | None = None) -> Mate:
     return Mate(sequence=1, heard_at=0, pose=Pose(*at, 0.0), bay=bay, aisle=aisle, ticket=1)
 
