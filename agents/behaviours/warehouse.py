@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from agents.behaviours import Behaviour, Heard, Note, Output
 from agents.behaviours.picking import notes
 from agents.behaviours.picking.aisle_rights import AisleRights
-from agents.behaviours.picking.floor_plan import FloorPlan, Point
+from agents.behaviours.picking.bay_choice import bay_choice, waits_s
+from agents.behaviours.picking.floor_plan import ALONE_M, FloorPlan, Point
 from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
 from agents.behaviours.picking.picker import PICK_FROM, Picker
@@ -24,15 +23,8 @@ from swarm.core.protocol.world import Pose
 
 SHARE_NS = 400_000_000
 MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
-SPEED_MPS = 0.35                     # of a drive, with its turns
-IN_VAIN_S = 40.0                     # what it costs to have gone to a bay in vain
-TAKEN_S = 100.0                      # and to go to a bay that a teammate goes to, or that was just useless
-BUSY_S = 6.0                         # what it costs to wait for an aisle
-UNSURE = 0.08                        # a bay with a smaller chance was looked at and is not worth the way
-ON_THE_WAY = 0.9                     # share of the bays of an aisle that the robot sees well on its way to one
-KEEP_S = 1.5                         # a bay must be this much better than the one that the robot goes to
 DOCK_TAKEN_M = 0.9                   # a dock with a teammate this close is taken
-WAITS_M = 0.8                        # a robot this close to its waiting place waits: another may be there
+WAITS_M = 0.25                       # a robot this close to its waiting place waits
 AVOID_NS = 8_000_000_000             # a bay that was useless, or whose way was blocked, is not chosen for so long
 
 
@@ -47,6 +39,8 @@ class Warehouse(Picker):
         self._offset_ns = sorted({*team, robot}).index(robot) * SHARE_NS // max(len(team), 1)
         self._shared_at: int | None = None
         self._last_pick: tuple[int, int] | None = None       # bay and time
+        self._waits: tuple[int, Point] | None = None         # for which aisle, and where
+        self._waits_since: int | None = None
         self._avoid: dict[int, int] = {}                     # bay -> until when
         self.notes_heard = self.notes_ignored = 0
 
@@ -60,31 +54,19 @@ class Warehouse(Picker):
 
     def choose(self, plan: FloorPlan, pose: Pose, label: str, now: int) -> int:
         """The bay with the least expected time until the robot has such a good."""
-        chances, at = self.belief(label, now), (pose.x_m, pose.y_m)
-        mates = self._alive(now).items()
-        first = [mate for name, mate in mates if self._rights.goes_first(name, mate)]
-        theirs, asked = {mate.bay for _, mate in mates}, {mate.aisle for _, mate in mates}
+        chances, alive = self.belief(label, now), self._alive(now)
+        first = [mate for name, mate in alive.items()
+                 if mate.aisle != self._rights.aisle or self._rights.goes_first(name, mate)]
+        taken = {mate.bay for mate in alive.values()}
         if self.bay not in {mate.bay for mate in first}:     # of two that want the same, one gives way: not both
-            theirs.discard(self.bay)
-        if self._rights.aisle not in {mate.aisle for mate in first}:
-            asked.discard(self._rights.aisle)
-        asked |= {plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) for _, mate in mates}
+            taken.discard(self.bay)
         self._avoid = {bay: until for bay, until in self._avoid.items() if until > now}
-        taken = theirs | self._avoid.keys()
-        chances[[bay for bay in taken if bay is not None]] = 0.0
-        best, best_s = 0, math.inf
-        for aisle in range(plan.aisles):
-            bays = np.arange(aisle * 2 * plan.bays, (aisle + 1) * 2 * plan.bays)
-            unsure = chances[bays][(chances[bays] >= UNSURE) & (chances[bays] < PICK_FROM)]
-            any_of = 1.0 - float(np.prod(1.0 - unsure))
-            for bay in bays.tolist():
-                chance = float(chances[bay])                 # on the way to one bay the robot sees the others
-                hope = max(chance, ON_THE_WAY * any_of) if chance >= UNSURE else chance
-                takes_s = plan.way_m(at, plan.access(bay)) / SPEED_MPS + (1.0 - hope) * IN_VAIN_S
-                takes_s += BUSY_S * (aisle in asked) + TAKEN_S * (bay in taken) - KEEP_S * (bay == self.bay)
-                if takes_s < best_s:
-                    best, best_s = bay, takes_s
-        return best
+        chances[[bay for bay in taken | self._avoid.keys() if bay is not None]] = 0.0
+        at = pose.x_m, pose.y_m
+        waits = waits_s(plan, alive.values(), first)
+        if self._waits is not None and self._waits_since is not None:    # who has waited long may wait as long again
+            waits[self._waits[0]] = max(waits.get(self._waits[0], 0.0), (now - self._waits_since) / 1e9)
+        return bay_choice(plan, at, chances, PICK_FROM, waits, self.bay)
 
     def dock(self, plan: FloorPlan, at: Point, now: int) -> Point:
         """The nearest dock at which no teammate is, if there is one."""
@@ -99,11 +81,29 @@ class Warehouse(Picker):
         ahead = next((aisle for aisle in aisles if aisle is not None and aisle != here), None)
         self._rights.want(here if ahead is None else ahead, now)
         if ahead is None or self._rights.granted(self._alive(now), now):
+            self._waits_since = None
             return way
         if here is not None:                                 # leave it: who waits inside is in the way
             return way[:1 + next(k for k, aisle in enumerate(aisles) if aisle != here)]
-        place = plan.waiting_place(at, ahead)
+        place = self._waiting_place(plan, at, ahead, now)
         return [] if math.dist(at, place) < WAITS_M else plan.way(at, place)
+
+    def _waiting_place(self, plan: FloorPlan, at: Point, aisle: int, now: int) -> Point:
+        """Where the robot waits for an aisle. It keeps its place, unless a teammate that waits is closer to it."""
+        mates = [(mate.pose.x_m, mate.pose.y_m) for mate in self._alive(now).values() if mate.aisle is not None]
+        others = [mate for mate in mates if plan.aisle_at(mate) is None]
+        if self._waits is not None:
+            known, place = self._waits
+            near_m = min(ALONE_M, math.dist(at, place))
+            if known != aisle:
+                self._waits_since = None
+            elif not any(math.dist(mate, place) < near_m for mate in others):
+                return place
+        place = plan.waiting_place(at, aisle, others)
+        self._waits = aisle, place
+        if self._waits_since is None:
+            self._waits_since = now
+        return place
 
     def in_vain(self, bay: int, now: int) -> None:
         """The robot is at the bay, and such a good is not."""

@@ -42,6 +42,8 @@ class Experiment:
         self.compared = points.compared_axis(self.file, where)
         self.arms = points.arms_of(self.file, self.combinations, where)
         self.axes = points.axes_of(self.file)
+        self._of_arms = contrasts.Contrast(self.compared, self.arms)
+        contrasts.check_compared(self.file, self._of_arms, self.combinations, where)
         self.contrasts = contrasts.contrasts(self.file, self.combinations, where)
         self.launches = Launches(self.file, path)
         self._combination_of: dict[str, Combination] = {}
@@ -103,14 +105,13 @@ class Experiment:
     def facts(self) -> Facts:
         """What its figures can show."""
         cells = {points.cell_key(one.cell): one.cell for one in self.combinations}
-        return Facts(list(cells.values()), self.compared, self.arms, list(self.file.metrics), self.streams)
+        return Facts(list(cells.values()), self.compared, self.arms, list(self.file.metrics), self.streams,
+                     [(one.cell, one.arm) for one in self.combinations])
 
     def too_few_seeds(self) -> str:
         """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
-        cells = {points.cell_key(one.cell) for one in self.combinations}
-        arms = sum(not points.is_control(arm) for arm in self.arms)
-        compared = [len(cells) * (arms - 1), *(contrasts.size(one, self.combinations) for one in self.contrasts)]
-        family = max(compared) * len(self.file.metrics)
+        family = len(self.file.metrics) * max(
+            contrasts.size(one, self.combinations) for one in (self._of_arms, *self.contrasts))
         least = analysis.least_seeds(family)
         if family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
             return ""

@@ -74,7 +74,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ({"launch": "patrl"}, "e.yaml: launch: patrl: no launch file of this name"),
     ({"launch": "./patrl.yaml"}, "e.yaml: launch: patrl.yaml: No such file"),
     ({"axes": AXES, "compare": {"axis": "robots"}}, "e.yaml: compare.axis: 'robots' is no axis of this file"),
-    ({"axes": AXES, "compare": {"to": "planner"}}, "e.yaml: compare.to: 'planner' is no value of policy"),
+    ({"axes": AXES, "compare": {"to": "planner"}}, "e.yaml: compare.to: no point has policy=planner"),
     ({"axes": AXES, "stop_when": {**STOP, "metric": "lost"}}, "e.yaml: stop_when.metric: 'lost' is no metric"),
     ({"axes": AXES, "stop_when": STOP}, "e.yaml: seeds: 2 with stop_when"),
     ({"seeds": 6, "stop_when": STOP}, "e.yaml: stop_when: nothing is compared"),

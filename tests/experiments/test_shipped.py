@@ -9,6 +9,7 @@ from swarm.launcher import find
 
 GRIDS = ("worlds", "warehouse", "formation", "convoy", "coverage")
 """The grid of each scenario: its behaviour beside the baseline, perception and physics."""
+MOST_POINTS = 70                     # of a grid: rigid bodies are slow
 
 
 @pytest.mark.parametrize(("name", "axes"), [
@@ -20,6 +21,7 @@ def test_the_experiments_on_worlds_can_fly_and_have_seeds_enough(name: str, axes
     assert made.clock == "virtual"
     assert made.keys == {"mission.headline": "mission.headline"}
     assert made.too_few_seeds() == ""
+    assert len(made.combinations) * made.file.seeds <= MOST_POINTS
 
 
 @pytest.mark.parametrize("name", GRIDS)

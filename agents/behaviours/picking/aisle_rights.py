@@ -52,8 +52,11 @@ class AisleRights:
         return mate.aisle is not None and (mate.ticket, name) < (self.ticket, self._robot)
 
     def _delays(self, name: str, mate: Mate, now: int) -> bool:
-        """Whether a teammate is in the aisle, or is to enter it before this robot."""
-        if self._plan.aisle_at((mate.pose.x_m, mate.pose.y_m)) == self.aisle:
+        """Whether a teammate is in the aisle or has just left it, or is to enter it before this robot."""
+        at = mate.pose.x_m, mate.pose.y_m
+        if self._plan.aisle_at(at) == self.aisle:
+            return True
+        if mate.aisle is None and self.aisle is not None and self._plan.is_at_mouth(at, self.aisle):
             return True
         if mate.aisle != self.aisle or not self.goes_first(name, mate):
             self._served.pop(name, None)

@@ -21,7 +21,8 @@ from swarm.core.protocol.world import Detections, Pose
 
 EMPTY = len(TARGET_CLASSES)          # state of a bay; the others are the indices of the classes
 STATES = EMPTY + 1
-PRIOR = np.log(np.array([0.5 / EMPTY] * EMPTY + [0.5]))      # half of the bays have a good
+STOCKED = 0.25                       # share of the bays that have a good
+PRIOR = np.log(np.array([STOCKED / EMPTY] * EMPTY + [1.0 - STOCKED]))
 FADES_S = 60.0                       # evidence of this age has lost the share 1 - 1/e of its weight
 SEEN, NOT_SEEN, REFUTED = 2.2, 1.0, 4.0              # evidence of a detection, of none where one was due, of a verdict
 MOST, MOST_OF_PEER = 5.0, 3.0        # evidence of one robot about a bay: its own, and a teammate's

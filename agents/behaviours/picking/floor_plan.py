@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 Point = tuple[float, float]
@@ -11,8 +12,12 @@ Point = tuple[float, float]
 STEP_M = 0.25                        # between the points of a way
 MOST_POINTS = 1000                   # of one line of a way
 RIGHT_M = 0.25                       # robots keep so far to the right of the middle of a lane
-APART_M = 0.35                       # from the middle of that rack: another one may wait for the aisle behind it
-ASIDE_M = 0.5                        # from the end of a rack to a robot that waits there
+APART_M = 0.35                       # from the middle of an outermost rack, which stands at a wall, to a robot there
+ASIDE_M = 0.3                        # from the end of a rack to a robot that waits there
+CLEAR_M = 0.45                       # from the ends of the racks to a way along them
+MOUTH_M = 0.7                        # from an end of an aisle, and to either side: who is there is in its mouth
+BESIDE = 0.75                        # of the pitch: so close to an aisle a robot need not go back to the lane
+ALONE_M = 1.4                        # from a waiting place to whoever waits at another one
 MOST_BAYS, MOST_M = 4096, 1000.0
 
 
@@ -77,15 +82,23 @@ class FloorPlan:
         """The aisle in which a point lies, or None for one outside the aisles."""
         return self.nearest_aisle(at[0]) if self.low_m <= at[1] <= self.high_m else None
 
-    def waiting_place(self, at: Point, aisle: int) -> Point:
-        """Where a robot at `at`, outside the aisles, waits for an aisle: at the end of the rack beside it.
+    def is_at_mouth(self, at: Point, aisle: int) -> bool:
+        """Whether a robot there is in the way of one that enters an aisle or leaves it."""
+        ends = self.low_m - MOUTH_M, self.high_m + MOUTH_M
+        return abs(at[0] - self.aisle_x_m(aisle)) < MOUTH_M and ends[0] <= at[1] <= ends[1]
 
-        It is on the side of the aisle on which the robot is, and not outside the outermost aisles.
+    def waiting_place(self, at: Point, aisle: int, others: Sequence[Point]) -> Point:
+        """Where a robot at `at`, outside the aisles, waits for an aisle: at the end of a rack, beside it if it can.
+
+        others: where others are, each at a place of its own; so nobody who waits is in the way of another one.
         """
-        side = -1.0 if at[0] < self.aisle_x_m(aisle) else 1.0
-        side = 1.0 if aisle == 0 else -1.0 if aisle == self.aisles - 1 else side
         y = self.low_m - ASIDE_M if at[1] < self.first_m else self.high_m + ASIDE_M
-        return self.aisle_x_m(aisle) + side * (self.pitch_m / 2 - APART_M), y
+        most = self.aisles / 2 * self.pitch_m - APART_M
+        ends = [(rack - self.aisles / 2) * self.pitch_m for rack in range(self.aisles + 1)]
+        places = [(min(max(x, -most), most), y) for x in ends]
+        free = [place for place in places if all(math.dist(place, other) >= ALONE_M for other in others)]
+        return min(free or places, key=lambda place: (
+            max(abs(place[0] - self.aisle_x_m(aisle)) - BESIDE * self.pitch_m, 0.0), math.dist(place, at)))
 
     def way(self, start: Point, goal: Point) -> list[Point]:
         """The shortest way along aisles and lanes: points up to STEP_M apart, the start and the goal included."""
@@ -116,9 +129,13 @@ class FloorPlan:
         along = to_x - from_x
         y = self.south_m if south else self.north_m
         y -= math.copysign(RIGHT_M, along) if abs(along) > STEP_M else 0.0
+        if here is None and abs(along) < self.pitch_m * BESIDE:          # it is at the mouth: not back to the lane
+            y = min(max(start[1], y), self.low_m - CLEAR_M) if south else max(min(start[1], y), self.high_m + CLEAR_M)
         corners = [start]
         if here is not None:
             corners.append((from_x, y))
+        elif abs(along) > abs(start[1] - y):                 # it joins the lane soon: others come along the other side
+            corners.append((from_x + math.copysign(abs(start[1] - y), along), y))
         if there is not None:
             corners.append((to_x, y))
         return [*corners, goal]

@@ -19,12 +19,13 @@ from swarm.core.protocol.world import Pose
 
 LEAST_AISLES, MOST_ROBOTS = 3, 60
 BAYS = 3                             # on each side of an aisle
+STOCKED = 0.25                       # share of the bays that have a good
 AISLE_M, RACK_M = 1.1, 0.3           # widths
 PALLET_M = 0.6, 1.1, 0.05            # across the aisle, along it, height
 BAY_PITCH_M = 1.3                    # from bay to bay
 PITCH_M = AISLE_M + RACK_M + 2 * PALLET_M[0]         # from aisle to aisle
-SOUTH_M, NORTH_M = 2.7, 1.5          # from the bays to the walls
-SOUTH_LANE_M, NORTH_LANE_M = 0.85, 0.75              # from the bays to the middle of a lane
+SOUTH_M, NORTH_M = 3.0, 1.5          # from the bays to the walls
+SOUTH_LANE_M, NORTH_LANE_M = 1.35, 0.75              # from the bays to the middle of a lane
 DOCK_M = 0.65                        # from the south wall to the docks
 CHARGER_M = 0.45                     # from the middle of a dock to that of a robot which it charges
 CHARGER_W = 21.0
@@ -96,8 +97,9 @@ def furnish(plan: FloorPlan, seed: int) -> tuple[Environment, list[int]]:
     """
     paint, stock = (np.random.default_rng([seed, part]) for part in range(2))
     wide, deep = plan.aisles * PITCH_M + RACK_M, _depth_m()
-    bays = sorted(stock.permutation(plan.count)[:plan.count // 6 * 3].tolist())
-    labels = stock.permutation(np.repeat(TARGET_CLASSES, plan.count // 6)).tolist()
+    each = round(STOCKED * plan.count / len(TARGET_CLASSES))
+    bays = sorted(stock.permutation(plan.count)[:each * len(TARGET_CLASSES)].tolist())
+    labels = stock.permutation(np.repeat(TARGET_CLASSES, each)).tolist()
     steel, wood = tinted(paint, BLUE), tinted(paint, WOOD)
     pallets = [place_thing("pallet", [box(0, 0, 0, *PALLET_M, wood)], *plan.middle(bay), 0.0)
                for bay in range(plan.count)]

@@ -47,7 +47,7 @@ class Figure(Strict, frozen=True, kw_only=True):
 
 
 class ExperimentFile(Strict, frozen=True, kw_only=True):
-    """One experiment. The points are all combinations of `axes`, `zip` and `cells`, each with every seed."""
+    """One experiment. The points are all combinations of `axes`, `zip` and `cells`, but `exclude`, with every seed."""
 
     version: Literal[1]              # of this format
     launch: str                      # a launch file: its name, or its path from this file's folder
@@ -56,6 +56,7 @@ class ExperimentFile(Strict, frozen=True, kw_only=True):
     axes: dict[str, Values] = {}     # path.to.0.key (or `robots`) -> its values: every combination of them
     zip: list[dict[str, Values]] = []        # in each entry the axes go together: first values, second values, ...
     cells: Annotated[list[dict[str, Any]], Meta(max_length=10_000)] = []     # or written out: axis -> value
+    exclude: Annotated[list[dict[str, Any]], Meta(max_length=1_000)] = []        # axis -> value, or values: not flown
     seeds: SeedCount = 6             # how many
     first_seed: Seed = 1             # the others follow it
     metrics: Annotated[dict[str, Better], Meta(min_length=1, max_length=100)]    # key of summary.json -> what is better

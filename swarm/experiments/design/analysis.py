@@ -72,10 +72,14 @@ def _looked_at(
 
 
 def paired(rows: Sequence[PointRow], arms: Sequence[str], metric: str) -> dict[Key, Pair]:
-    """By cell (as text) and arm: the figures of that arm and of the first one, over the seeds that both have."""
-    by_arm = _by_arm(rows)
+    """By cell (as text) and arm: the figures of that arm and of the first one, over the seeds that both have.
+
+    Cells in which one of the two is not flown have no such pair.
+    """
+    by_arm, flown = _by_arm(rows), {(cell_key(row.cell), row.arm) for row in rows}
     return {(cell, arm): _pair(by_arm.get((cell, arm), {}), by_arm.get((cell, arms[0]), {}), metric)
-            for cell in dict.fromkeys(cell_key(row.cell) for row in rows) for arm in arms[1:]}
+            for cell in dict.fromkeys(cell_key(row.cell) for row in rows) for arm in arms[1:]
+            if {(cell, arm), (cell, arms[0])} <= flown}
 
 
 def _by_arm(rows: Sequence[PointRow]) -> dict[Key, dict[int, PointRow]]:

@@ -34,28 +34,35 @@ def contrasts(file: ExperimentFile, found: Sequence[Combination], where: str) ->
             raise BadInput(f"{at}.axis", f"{one.axis!r} is compared already", "each axis once")
         taken.append(one.axis)
         arms = list(dict.fromkeys(shown(combination.values[one.axis]) for combination in found))
-        if not _differ(one.axis, found):
-            raise BadInput(f"{at}.axis", f"no two points differ in {one.axis!r} alone",
+        contrast = Contrast(one.axis, first_to(one.to, arms, one.axis, f"{at}.to"))
+        if not size(contrast, found):
+            raise BadInput(f"{at}.axis", _none_differs(contrast),
                            "an axis that no other one goes with, as `fleet.*.physics` for all fleets")
-        made.append(Contrast(one.axis, first_to(one.to, arms, one.axis, f"{at}.to")))
+        made.append(contrast)
     return made
 
 
-def _differ(axis: str, found: Sequence[Combination]) -> bool:
-    """Whether two points differ in this axis and in no other one."""
-    rest = _without(axis, found)
-    return len(set(rest)) < len(rest)
+def check_compared(file: ExperimentFile, compared: Contrast, found: Sequence[Combination], where: str) -> None:
+    """Raises: BadInput if `exclude` leaves nothing of the comparison of the arms. compared: an axis may be empty."""
+    if file.exclude and compared.axis and not size(compared, found):
+        raise BadInput(f"{where}: exclude", f"it leaves nothing to compare: {_none_differs(compared)}",
+                       "entries that leave points to compare")
+
+
+def _none_differs(contrast: Contrast) -> str:
+    axis, arms = contrast
+    return f"no two points differ in {axis!r} alone, one of them with {arms[0]}"
 
 
 def size(contrast: Contrast, found: Sequence[Combination]) -> int:
-    """Its comparisons in one metric. found: all combinations."""
-    return len(set(_without(contrast.axis, found))) * (len(contrast.arms) - 1)
-
-
-def _without(axis: str, found: Sequence[Combination]) -> list[str]:
-    """The values of all other axes of each combination, as text."""
-    return [cell_key({name: value for name, value in one.values.items() if name != axis})
-            for one in found if not one.control]
+    """Its comparisons in one metric: of each value with the first one, where both are flown. found: all combinations.
+    """
+    by_rest: dict[str, set[str]] = {}
+    for one in found:
+        if not one.control and contrast.axis:
+            rest = {axis: value for axis, value in one.values.items() if axis != contrast.axis}
+            by_rest.setdefault(cell_key(rest), set()).add(shown(one.values[contrast.axis]))
+    return sum(len(arms) - 1 for arms in by_rest.values() if contrast.arms[0] in arms)
 
 
 def turned(rows: Sequence[PointRow], compared: str, axis: str) -> list[PointRow]:

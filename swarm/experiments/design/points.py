@@ -1,4 +1,4 @@
-"""From an experiment file to its points: every combination of values, with every seed, in blocks."""
+"""From an experiment file to its points: every combination of values that is flown, with every seed, in blocks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import msgspec
 from swarm.core.policy import draw
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
+from swarm.experiments.design import exclude
+from swarm.experiments.design.exclude import Cell
 
 SEED = "seed"                        # a key of launch files that no experiment sets
 POLICY = "policy"                    # the axis that is compared if the file does not say
 MOST_COMBINATIONS = 20_000           # each is checked before anything runs
 ALL_RUNS = "all runs"                # the arm where nothing is compared, in words
 AGAIN = " (again)"                   # follows the value that others are compared with: the arm of the A/A control
-
-Cell = dict[str, Any]
 
 
 class Combination(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 def combinations(file: ExperimentFile, where: str) -> list[Combination]:
-    """All combinations, in the order of the file. where: the file. Raises: BadInput."""
+    """All combinations that are flown, in the order of the file. where: the file. Raises: BadInput."""
     parts = _parts(file, where)
     if SEED in {*file.set, *axes_of(file)}:
         raise BadInput(where, f"{SEED} is no axis", "seeds and first_seed: each point has its own")
@@ -56,6 +56,7 @@ def combinations(file: ExperimentFile, where: str) -> list[Combination]:
     compared = compared_axis(file, where)
     made = [dict(itertools.chain.from_iterable(values.items() for values in chosen))
             for chosen in itertools.product(*parts)]
+    made = exclude.kept(file, made, where)
     arms = _arms(file, made, compared, where)
     alone = ALL_RUNS if file.control else ""         # an arm with a control needs a name beside it
     found = [Combination(values, {axis: value for axis, value in values.items() if axis != compared},
@@ -94,7 +95,10 @@ def axes_of(file: ExperimentFile) -> list[str]:
 
 
 def blocks(found: Sequence[Combination], seeds: Sequence[int]) -> list[Block]:
-    """A block for each cell and seed, in a drawn order that depends on nothing else; the arms of each, too."""
+    """A block for each cell and seed, in a drawn order that depends on nothing else; the arms of each, too.
+
+    A block has the arms that are flown in its cell.
+    """
     cells: dict[str, list[Combination]] = {}
     for one in found:
         cells.setdefault(cell_key(one.cell), []).append(one)
@@ -163,7 +167,7 @@ def first_to(to: Any, arms: list[str], axis: str, where: str) -> list[str]:
         return arms
     base = shown(to)
     if base not in arms:
-        raise BadInput(where, f"{base!r} is no value of {axis}", f"one of {', '.join(arms)}")
+        raise BadInput(where, f"no point has {axis}={base}", f"one of {', '.join(arms)}")
     return [base, *(arm for arm in arms if arm != base)]
 
 

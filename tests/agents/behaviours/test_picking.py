@@ -54,7 +54,7 @@ def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
 @pytest.mark.parametrize("words", [
     "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " 1", WORDS.replace("4", "0", 1),
     WORDS.replace("4", "9999", 1), WORDS.replace("2.60", "nan"), WORDS.replace("2.60", "-2.6"),
-    WORDS.replace("2.60", "inf"), WORDS.replace("-3.40", "3.4"), WORDS.replace("3.30", "0.0"),
+    WORDS.replace("2.60", "inf"), WORDS.replace("-3.55", "3.6"), WORDS.replace("3.45", "0.0"),
     WORDS.replace("4", "x", 1),
 ])
 def test_a_plan_that_makes_no_sense_is_none(words: str) -> None:
@@ -62,27 +62,41 @@ def test_a_plan_that_makes_no_sense_is_none(words: str) -> None:
 
 
 def test_ways_go_through_aisles_and_on_the_right_of_lanes() -> None:
-    p = plan()                                               # aisles at x = -3.9, -1.3, 1.3, 3.9; lanes at -2.2, 3.3
+    p = plan()                                               # aisles at x = -3.9, -1.3, 1.3, 3.9; lanes at -2.55, 3.45
     assert p.aisle_at((-1.2, 0.0)) == 1
     assert p.aisle_at((-1.2, -2.2)) is None
-    along = p.way((-3.9, -0.7), (-3.9, 1.9))
-    assert (len(along), along[-1]) == (13, (-3.9, 1.9))      # straight, once over the middle of the aisle
-    east = p.way(p.access(0), p.access(6))                   # the next aisle, by the south: 2 * (1.5 + 0.25) + 2.6
-    assert p.way_m(p.access(0), p.access(6)) == pytest.approx(6.1)
-    assert min(y for _, y in east) == pytest.approx(-2.45)
+    along = p.way((-3.9, -0.5), (-3.9, 2.1))
+    assert (len(along), along[-1]) == (13, (-3.9, 2.1))      # straight, once over the middle of the aisle
+    east = p.way(p.access(0), p.access(6))                   # the next aisle, by the south: 2 * (2.0 + 0.25) + 2.6
+    assert p.way_m(p.access(0), p.access(6)) == pytest.approx(7.1)
+    assert min(y for _, y in east) == pytest.approx(-2.8)
     west = p.way(p.access(6), p.access(0))
-    assert min(y for _, y in west) == pytest.approx(-1.95)
+    assert min(y for _, y in west) == pytest.approx(-2.3)
     assert all(math.dist(a, b) <= 0.2501 for a, b in itertools.pairwise(east))
     through = p.way((0.0, 3.4), (-1.3, -3.4))                # from the north to a dock: through an aisle
     assert {p.aisle_at(point) for point in through} == {None, 1}
 
 
-def test_waiting_places_are_beside_the_aisle_on_the_side_of_the_robot_and_apart() -> None:
+def test_a_robot_joins_the_lane_soon_and_does_not_go_back_to_it_from_beside_an_aisle() -> None:
     p = plan()
-    assert p.waiting_place((0.0, -3.0), 1) == pytest.approx((-1.3 + 0.95, -1.85))
-    assert p.waiting_place((-2.0, 3.4), 1) == pytest.approx((-1.3 - 0.95, 3.05))
-    assert p.waiting_place((-5.0, -3.0), 0)[0] == pytest.approx(-3.9 + 0.95)
-    assert p.waiting_place((5.0, -3.0), 3)[0] == pytest.approx(3.9 - 0.95)
+    far = p.way((0.3, -1.5), p.access(20))                   # to the last aisle: 1.3 m down to -2.8, while 1.3 m ahead
+    assert min(far, key=lambda point: math.dist(point, (1.6, -2.8))) == pytest.approx((1.6, -2.8), abs=0.1)
+    assert min(y for _, y in p.way((0.3, -1.7), p.access(12))) == pytest.approx(-1.7)
+    assert max(y for x, y in p.way((0.3, -1.3), p.access(12)) if x < 1.2) == pytest.approx(-1.3)     # where it is
+    assert min(y for _, y in p.way((1.3, -1.4), p.access(12))) > -1.7
+
+
+def test_waiting_places_are_at_the_ends_of_racks_each_for_one_robot() -> None:
+    p = plan()
+    assert p.waiting_place((0.0, -3.0), 1, []) == pytest.approx((0.0, -1.5))
+    assert p.waiting_place((0.0, -3.0), 1, [(0.4, -1.6)]) == pytest.approx((-2.6, -1.5))
+    assert p.waiting_place((0.0, -3.0), 1, [(0.4, -1.6), (-2.6, -1.5)])[0] == pytest.approx(-4.85)
+    assert p.waiting_place((-2.0, 3.4), 1, []) == pytest.approx((-2.6, 3.0))
+    assert p.waiting_place((-5.0, -3.0), 0, [])[0] == pytest.approx(-5.2 + 0.35)         # not in the wall
+    assert p.waiting_place((5.0, -3.0), 3, [])[0] == pytest.approx(5.2 - 0.35)
+    assert p.waiting_place((0.0, -3.0), 1, [(x, -1.5) for x in (-5.2, -2.6, 0.0, 2.6, 5.2)])[0] == 0.0
+    assert (p.is_at_mouth((-1.0, -1.8), 1), p.is_at_mouth((0.0, -1.5), 1), p.is_at_mouth((-1.3, -2.8), 1)) == (
+        True, False, False)
 
 
 def boxed(bay: int, pose: Pose, height_m: float = 0.81) -> Detection:
@@ -97,29 +111,29 @@ def boxed(bay: int, pose: Pose, height_m: float = 0.81) -> Detection:
 
 
 def test_a_look_tells_of_the_bay_in_the_box_and_of_empty_ones() -> None:
-    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.2, math.pi / 2)
-    assert beliefs.probabilities(0.0)[3].tolist() == pytest.approx([1 / 6] * 3 + [0.5])
+    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.05, math.pi / 2)
+    assert beliefs.probabilities(0.0)[3].tolist() == pytest.approx([1 / 12] * 3 + [0.75])
     beliefs.look(Detections([boxed(3, pose)]), pose, 1.0)
     chances = beliefs.probabilities(1.0)
-    weight = math.exp(2.2) / 6                               # of a beacon: prior times evidence
-    assert chances[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
-    assert chances[2, EMPTY] == pytest.approx(0.5 * math.e / (0.5 * math.e + 0.5))       # due, and not seen
-    assert chances[9].tolist() == pytest.approx([1 / 6] * 3 + [0.5])                     # of another aisle
+    weight = math.exp(2.2) / 12                              # of a beacon: prior times evidence
+    assert chances[3, BEACON] == pytest.approx(weight / (weight + 2 / 12 + 0.75))
+    assert chances[2, EMPTY] == pytest.approx(0.75 * math.e / (0.75 * math.e + 0.25))       # due, and not seen
+    assert chances[9].tolist() == pytest.approx([1 / 12] * 3 + [0.75])                     # of another aisle
     again = beliefs.probabilities(1.0)[3, BEACON]
     beliefs.look(Detections([boxed(3, pose)]), pose, 1.2)    # from the same place: little news
-    assert again < beliefs.probabilities(1.2)[3, BEACON] < again + 0.05
-    assert beliefs.probabilities(600.0)[3].tolist() == pytest.approx([1 / 6] * 3 + [0.5], abs=1e-3)
+    assert again < beliefs.probabilities(1.2)[3, BEACON] < again + 0.06
+    assert beliefs.probabilities(600.0)[3].tolist() == pytest.approx([1 / 12] * 3 + [0.75], abs=1e-3)
 
 
 def test_what_a_teammate_says_is_bounded_and_a_pick_ends_what_was_seen() -> None:
-    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.2, math.pi / 2)
+    beliefs, pose = BayBeliefs(plan(), VIEW, LOCATOR), Pose(-3.9, -2.05, math.pi / 2)
     lie = np.zeros(STATES)
     lie[BEACON] = 7.9
     beliefs.hear("b", 3, lie, 1.0)
-    weight = math.exp(3.0) / 6
-    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
+    weight = math.exp(3.0) / 12
+    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 12 + 0.75))
     beliefs.hear("b", 3, np.zeros(STATES), 0.5)              # an older note changes nothing
-    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 6 + 0.5))
+    assert beliefs.probabilities(1.0)[3, BEACON] == pytest.approx(weight / (weight + 2 / 12 + 0.75))
     beliefs.look(Detections([boxed(3, pose)]), pose, 2.0)
     beliefs.emptied(3, 3.0, "b")
     assert beliefs.probabilities(3.0)[3, EMPTY] > 0.85
@@ -190,6 +204,8 @@ def test_a_teammate_in_the_aisle_is_waited_for_and_one_that_only_says_it_wants_i
     a.want(1, 0)
     inside, liar = mate(Pose(-1.3, 0.0, 0.0)), mate(aisle=1, ticket=0)
     assert not a.granted({"z": inside}, 100 * PATIENCE_NS)
+    assert not a.granted({"z": mate(Pose(-1.2, -1.6, 0.0))}, SETTLES_NS)         # it has just left
+    assert a.granted({"z": mate(Pose(-1.2, -1.6, 0.0), aisle=1, ticket=2)}, SETTLES_NS)          # it wants to enter
     assert not a.granted({"z": liar}, SETTLES_NS)
     assert a.granted({"z": liar}, SETTLES_NS + PATIENCE_NS)
 

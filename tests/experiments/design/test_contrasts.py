@@ -34,7 +34,7 @@ def test_the_values_of_each_further_axis_and_the_one_that_the_others_are_compare
     ({"also": [{"axis": "robot"}]}, "also[0].axis: 'robot' is no axis of this file; one of policy, robots, x"),
     ({"also": [{"axis": "x"}, {"axis": "policy"}]}, "also[1].axis: 'policy' is compared already; each axis once"),
     ({"also": [{"axis": "x"}, {"axis": "x"}]}, "also[1].axis: 'x' is compared already"),
-    ({"also": [{"axis": "robots", "to": 5}]}, "also[0].to: '5' is no value of robots; one of 2, 3, 4"),
+    ({"also": [{"axis": "robots", "to": 5}]}, "also[0].to: no point has robots=5; one of 2, 3, 4"),
     ({"also": [{"axis": "y"}], "zip": [{"y": [1, 2], "z": [1, 2]}]}, "also[0].axis: no two points differ in 'y' alone"),
 ])
 def test_an_axis_that_cannot_be_compared_is_refused(keys: dict[str, Any], told: str) -> None:

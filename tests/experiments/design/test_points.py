@@ -75,7 +75,7 @@ def test_a_control_where_nothing_is_compared_repeats_all_runs() -> None:
     ({"axes": {"x": [[1], {"a": [2]}, [1]]}}, r"the point x=\[1\] is there twice"),
     ({"axes": {"policy": POLICIES}, "compare": {"axis": "robots"}}, "compare.axis: 'robots' is no axis of this file"),
     ({"compare": {}}, "compare.axis: 'policy' is no axis of this file"),
-    ({"axes": {"policy": POLICIES}, "compare": {"to": "split:2"}}, "compare.to: 'split:2' is no value of policy"),
+    ({"axes": {"policy": POLICIES}, "compare": {"to": "split:2"}}, "compare.to: no point has policy=split:2;"),
     ({"axes": {"x": list(range(200)), "y": list(range(101))}}, "20200 combinations of values; at most 20000"),
     ({"axes": {"seed": [1, 2]}}, "seed is no axis; seeds and first_seed"),
     ({"set": {"seed": 1}}, "seed is no axis; seeds and first_seed"),

@@ -83,7 +83,9 @@ def test_two_figures_of_one_name_are_refused() -> None:
 def test_an_experiment_that_has_run_has_the_same_facts() -> None:
     facts = facts_of(fakes.results())
     assert facts == FACTS._replace(cells=[{k: v for k, v in cell.items() if k != "board"} for cell in CELLS],
-                                   streams=None)
+                                   streams=None, flown=facts.flown)
+    assert {(cell["robots"], arm) for cell, arm in facts.flown or []} == {
+        (n, arm) for n in (4, 8) for arm in ("local", "planner")}
     assert facts.axes == ["robots", fakes.DELAY, "policy"]
 
 

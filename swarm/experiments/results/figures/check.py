@@ -22,6 +22,7 @@ class Facts(NamedTuple):
     arms: Sequence[str]                      # its values; that of the control, too
     metrics: Sequence[str]
     streams: Sequence[str] | None = None     # names; None: not known here
+    flown: Sequence[tuple[Mapping[str, Any], str]] | None = None     # cells with their arms; None: all arms in each
 
     @property
     def axes(self) -> list[str]:
@@ -40,7 +41,8 @@ def facts_of(results: Results) -> Facts:
     """Of an experiment that has run."""
     cells = {cell_key(row.cell): row.cell for row in results.rows}
     arms = [*results.arms, *(row.arm for row in results.rows)]
-    return Facts(list(cells.values()), results.compared, list(dict.fromkeys(filter(None, arms))), list(results.metrics))
+    return Facts(list(cells.values()), results.compared, list(dict.fromkeys(filter(None, arms))), list(results.metrics),
+                 flown=[(row.cell, row.arm) for row in results.rows])
 
 
 def check(figures: Sequence[Figure], facts: Facts, where: str = "figures") -> None:
@@ -75,8 +77,15 @@ def fits(where: Mapping[str, Any], cell: Mapping[str, Any], compared: str, arm: 
 
 def arms_shown(figure: Figure, facts: Facts) -> list[str]:
     """The arms of a figure in order; without compared axis the one that has no name."""
-    return [arm for arm in facts.arms if fits({a: v for a, v in figure.where.items() if a == facts.compared}, {},
-                                              facts.compared, arm)] or [""]
+    there = {arm for cell, arm in _flown(facts) if fits(figure.where, cell, facts.compared, arm)}
+    return [arm for arm in facts.arms if arm in there] or [""]
+
+
+def _flown(facts: Facts) -> Sequence[tuple[Mapping[str, Any], str]]:
+    """The cells with their arms."""
+    if facts.flown is not None:
+        return facts.flown
+    return [(cell, arm) for cell in facts.cells for arm in facts.arms or [""]]
 
 
 def _keys(figure: Figure, at: str) -> None:
@@ -118,8 +127,7 @@ def _places(figure: Figure, facts: Facts, at: str) -> None:
         if (shown(value) if axis == facts.compared else value) not in there:
             raise BadInput(f"{at}: where.{axis}", f"{shown(value)} is not among its values",
                            f"one of {', '.join(dict.fromkeys(map(shown, there)))}")
-    rest = {axis: value for axis, value in figure.where.items() if axis != facts.compared}
-    cells = [cell for cell in facts.cells if fits(rest, cell, "", "")]
+    cells = [cell for cell, arm in _flown(facts) if fits(figure.where, cell, facts.compared, arm)]
     if not cells:
         raise BadInput(f"{at}: where", "no point has all these values", "values that go together in one cell")
     if figure.kind == "pareto":
