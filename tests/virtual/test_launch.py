@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents.behaviours.search_rescue import SearchRescue
-from swarm.core.settings.launch_file import FaultSpec
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, StreamOn
 from tests.patience import HANG_S
 from tests.virtual.flights import events, flight, flown, told
 
@@ -53,6 +53,17 @@ def test_the_behaviour_and_the_perception_of_the_launch_file_fly_and_are_recorde
     judged = [event["detail"] for event in events(tmp_path / "out") if event["what"] == "judged"]
     assert {(of["kind"], of["verdict"]) for of in judged} == {("corner", "wrong")}
     assert summary["mission"]["found"] == 0
+
+
+def test_quadrotors_that_are_rigid_bodies_fly_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their loops are compiled before the first event, in which nothing may be read."""
+    for name in [name for name in sys.modules if name.startswith("sim_worlds.physics.flying.")]:
+        monkeypatch.delitem(sys.modules, name)
+    fleet = [FleetSpec(name="quad", kind="quadrotor", count=2, board="fast", physics="dynamic")]
+    stream = StreamOn(name="detect", on=["quad"], model="detector", rate_hz=2.0, deadline_s=0.5)
+    first, again = (summary_of(tmp_path / name, scenario="patrol", policy="local", fleet=fleet, streams=[stream],
+                               duration_s=1.0) for name in ("first", "again"))
+    assert again["state_hash"] == first["state_hash"]
 
 
 REPEATED = (FaultSpec(at_s=1.0, restart="carrier_0", after_s=0.5),
