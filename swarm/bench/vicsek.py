@@ -3,7 +3,8 @@
 Robots of one speed take the mean heading of all within a radius, themselves among them, plus noise (Vicsek et al.,
 Physical Review Letters 75, 1226, 1995). Order is the length of the mean of the unit velocities. A level is `within` if
 the mean over the seeds differs from the reference by 0.03 at most, or by two standard deviations over the seeds. At
-noise 4 the order changes slowly and the reference is one run: ours, a mean of more and longer runs, lies above it.
+noise 4 the order changes slowly and the reference is one run: ours, a mean of more and longer runs, lies above it
+(docs/worlds.md has what other ways of counting give).
 """
 
 from __future__ import annotations

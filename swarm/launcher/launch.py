@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from sim_worlds.robots import KINDS, FlyingKind
 from swarm.compiled.cache import FLYING_LOOPS, PLANNER_LOOPS
 from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.settings import yaml_text
@@ -100,15 +99,10 @@ class Launch:
             self._launch, faults, open_requests=self._collector.open_requests,
             last_words=lambda name: self._children.last_words(name), limits=limits)
 
-    def _flies(self) -> bool:
-        """Whether any robot is a rigid body that flies."""
-        return any(fleet.physics == "dynamic" and isinstance(KINDS[self._resolved.kinds[fleet.name]], FlyingKind)
-                   for fleet in self._launch.fleet)
-
     def run(self) -> Outcome:
         """To the end, whatever it is; no process outlives it, and no key. Raises: BadInput before the start."""
         compile_loops([*(PLANNER_LOOPS if "planner" in self._launch.processes() else ()),
-                       *(FLYING_LOOPS if self._flies() else ())])
+                       *(FLYING_LOOPS if self._resolved.flies_bodies() else ())])
         with self._signals, self._listed:
             with contextlib.ExitStack() as last_steps:       # each is taken, even if another one raises
                 keys = RunKeys(self._folder.path / "keys")

@@ -38,6 +38,8 @@ class VirtualRun:
         solver: Callable[[VirtualProcess, PlannerFile], Solver] = VirtualSolver,
     ) -> None:
         launch = resolved.launch
+        if resolved.flies_bodies():
+            import sim_worlds.physics.flying.loops  # noqa: F401 - compiles: not during the event that builds the world
         self.over = False
         self.timeline = Timeline(shuffle, late_ns)
         links = Links(launch.links, resolved.traces, launch.seed)

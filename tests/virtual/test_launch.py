@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents.behaviours.search_rescue import SearchRescue
-from swarm.core.settings.launch_file import FaultSpec
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, StreamOn
 from tests.patience import HANG_S
 from tests.virtual.flights import events, flight, flown, told
 
@@ -55,28 +55,37 @@ def test_the_behaviour_and_the_perception_of_the_launch_file_fly_and_are_recorde
     assert summary["mission"]["found"] == 0
 
 
+def test_quadrotors_that_are_rigid_bodies_fly_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their loops are compiled before the first event, in which nothing may be read."""
+    for name in [name for name in sys.modules if name.startswith("sim_worlds.physics.flying.")]:
+        monkeypatch.delitem(sys.modules, name)
+    fleet = [FleetSpec(name="quad", kind="quadrotor", count=2, board="fast", physics="dynamic")]
+    stream = StreamOn(name="detect", on=["quad"], model="detector", rate_hz=2.0, deadline_s=0.5)
+    first, again = (summary_of(tmp_path / name, scenario="patrol", policy="local", fleet=fleet, streams=[stream],
+                               duration_s=1.0) for name in ("first", "again"))
+    assert again["state_hash"] == first["state_hash"]
+
+
+REPEATED = (FaultSpec(at_s=1.0, restart="carrier_0", after_s=0.5),
+            FaultSpec(at_s=2.0, lose="rover_0", share=0.2, for_s=1.0))
 PROGRAM = """
 import sys
 from pathlib import Path
-from swarm.core.settings.launch_file import FaultSpec
 from tests.virtual.flights import flown
-faults = [FaultSpec(at_s=1.0, restart="carrier_0", after_s=0.5),
-          FaultSpec(at_s=2.0, lose="rover_0", share=0.2, for_s=1.0)]
-print(flown(Path(sys.argv[1]), *faults, seed=int(sys.argv[2])).summary["state_hash"])
+from tests.virtual.test_launch import REPEATED
+print(flown(Path(sys.argv[1]), *REPEATED, seed=3).summary["state_hash"])
 """
 
 
 def test_the_hash_is_the_same_in_every_process_and_another_with_another_seed(tmp_path: Path) -> None:
-    def hash_of(number: int, seed: int) -> str:
-        environment = {**os.environ, "PYTHONHASHSEED": str(number), "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / str(number)), str(seed)], text=True,
-                              capture_output=True, env=environment, check=True, timeout=HANG_S)
-        return done.stdout.strip()
-
-    first = hash_of(1, 3)
-    assert len(first) == 32
-    assert hash_of(2, 3) == first
-    assert hash_of(3, 4) != first
+    here, other = (summary_of(tmp_path / f"here{seed}", *REPEATED, seed=seed)["state_hash"] for seed in (3, 4))
+    another = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    environment = {**os.environ, "PYTHONHASHSEED": another, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "there")], text=True, capture_output=True,
+                          env=environment, check=True, timeout=HANG_S)
+    assert len(here) == 32
+    assert done.stdout.strip() == here
+    assert other != here
 
 
 FAULTS: list[tuple[FaultSpec, set[tuple[str, str]]]] = [

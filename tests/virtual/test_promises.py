@@ -33,19 +33,26 @@ def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HashedFolder, "report", lambda self: None)
 
 
-def flown(out: Path, name: str, policy: str) -> dict[str, Any]:
-    assert main(["launch", name, "--policy", policy, "--out", str(out / policy)]) == 0
+PARTS = pytest.mark.parametrize("duration_s", [12, pytest.param(30, marks=pytest.mark.long)])
+"""A part of the run, and all of it."""
+
+
+def flown(out: Path, name: str, policy: str, duration_s: int) -> dict[str, Any]:
+    assert main(["launch", name, "--policy", policy, "--duration", str(duration_s), "--out", str(out / policy)]) == 0
     return json.loads((out / policy / "summary.json").read_text(encoding="utf-8"))
 
 
-def test_weak_boards_that_are_asked_too_much_are_helped_by_strong_ones(tmp_path: Path) -> None:
-    local, planner = (flown(tmp_path, "overload", policy) for policy in ("local", "planner"))
+@PARTS
+def test_weak_boards_that_are_asked_too_much_are_helped_by_strong_ones(tmp_path: Path, duration_s: int) -> None:
+    local, planner = (flown(tmp_path, "overload", policy, duration_s) for policy in ("local", "planner"))
     assert planner["accepted"]
     assert planner["on_time_ratio"] >= 2.6 * local["on_time_ratio"] > 0.0
 
 
-def test_stages_on_several_boards_keep_up_where_no_board_alone_does(tmp_path: Path) -> None:
-    planner, *alone = (flown(tmp_path, "partition", policy) for policy in ("planner", "local", "strongest", "nearest"))
+@PARTS
+def test_stages_on_several_boards_keep_up_where_no_board_alone_does(tmp_path: Path, duration_s: int) -> None:
+    planner, *alone = (flown(tmp_path, "partition", policy, duration_s)
+                       for policy in ("planner", "local", "strongest", "nearest"))
     assert planner["accepted"]
     assert planner["after_warmup"]["on_time_ratio"] >= 0.95
     assert max(one["after_warmup"]["on_time_ratio"] for one in alone) <= 0.5

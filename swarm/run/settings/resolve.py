@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sim_worlds.maps import FloorPlan
+from sim_worlds.robots import KINDS, FlyingKind
 from swarm.core.policy import policies
 from swarm.core.policy.trace import Trace
 from swarm.core.protocol.bounds import RayAddress
@@ -70,6 +71,11 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     floor: FloorPlan | None = None   # of the map, if the launch has one
     ray: str = "local"
     gui: bool = False                # show the world in a window
+
+    def flies_bodies(self) -> bool:
+        """Whether any robot is a rigid body that flies: its control has loops to compile."""
+        return any(fleet.physics == "dynamic" and isinstance(KINDS[self.kinds[fleet.name]], FlyingKind)
+                   for fleet in self.launch.fleet)
 
 
 def resolve(options: Options, source: Source, known: Known) -> Resolved:

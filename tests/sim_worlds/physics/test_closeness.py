@@ -95,7 +95,7 @@ def test_a_crowd_moves_as_if_one_after_another(seed: int, monkeypatch: pytest.Mo
     fast = Motion(room(spawns), fleet, render=False)
     monkeypatch.setattr(gliding, "Closeness", All)
     plain = Motion(room(spawns), fleet, render=False)
-    for _ in range(25):
+    for _ in range(15):
         robots = draw.integers(0, 40, 12)
         commands = draw.uniform(-1.0, 1.0, (12, 2)) * (draw.random((12, 1)) > 0.2)
         for motion in fast, plain:
@@ -113,7 +113,7 @@ def test_nobody_enters_a_wall_or_another_robot() -> None:
     spawns = [Pose(-3.0 + k % 5 * 1.5, -3.0 + k // 5 * 1.5, 0.0) for k in range(25)]
     fleet = [RobotSpec(name=f"r{k}", kind="rover", physics="kinematic") for k in range(25)]
     motion = Motion(room(spawns), fleet, render=False)
-    for _ in range(300):
+    for _ in range(150):
         motion.drive_all(draw.uniform((0.2, -1.0), (0.8, 1.0), (25, 2)), np.arange(25))
         for _ in range(10):
             motion.step()
