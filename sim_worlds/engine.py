@@ -22,10 +22,10 @@ from sim_worlds.physics.starts import with_requested_spawns
 from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import check_fleet
 from sim_worlds.robots.brought.body import kind_for
+from sim_worlds.sensors.camera.optics import Optics, has_optics
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import NO_SCAN, Scanners
-from sim_worlds.sensors.optics import Optics, has_optics
 from sim_worlds.sensors.past import Past
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, suite_of
 from sim_worlds.sensors.true_view import Things, TrueView

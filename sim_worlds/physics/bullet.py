@@ -26,8 +26,8 @@ from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Colour, Solid, box, shift
 from sim_worlds.robots import DrivingKind, RobotKind
 from sim_worlds.robots.brought.body import BroughtKind, kind_for
-from sim_worlds.sensors.culling import Culling
-from sim_worlds.sensors.pixels import array_of, ceiling_rgb
+from sim_worlds.sensors.camera.culling import Culling
+from sim_worlds.sensors.camera.pixels import array_of, ceiling_rgb
 from sim_worlds.sensors.rays import transform_of, turn_of
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.sensors import Camera

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sim_worlds.scenarios.search_rescue.building import generate
-from sim_worlds.sensors.culling import Culling
-from sim_worlds.sensors.optics import Optics, blurred, has_optics
+from sim_worlds.sensors.camera.culling import Culling
+from sim_worlds.sensors.camera.optics import Optics, blurred, has_optics
 from sim_worlds.sensors.suite import CAMERA, check_suite
 from swarm.core.protocol.sensors import Camera, SensorSuite
 from swarm.core.protocol.world import Pose

@@ -62,7 +62,8 @@ def blurred(light: NDArray[np.float32], length_px: float) -> NDArray[np.float32]
     # the integral of a row up to the right edge of each pixel; between edges it is linear
     sums = np.concatenate([np.zeros_like(light[:, :1]), np.cumsum(light, axis=1, dtype=np.float32)], axis=1)
     middle = np.arange(width) + 0.5
-    return (_until(sums, light, middle + half) - _until(sums, light, middle - half)) / np.float32(2 * half)
+    mean = (_until(sums, light, middle + half) - _until(sums, light, middle - half)) / (2 * half)
+    return mean.astype(np.float32)
 
 
 def _until(sums: NDArray[np.float32], light: NDArray[np.float32], at_px: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -73,7 +74,7 @@ def _until(sums: NDArray[np.float32], light: NDArray[np.float32], at_px: NDArray
     share = (inside - low).astype(np.float32)[None, :, None]
     beyond = (at_px - inside).astype(np.float32)[None, :, None]
     edge = np.where(beyond > 0.0, light[:, -1:], light[:, :1])
-    return sums[:, low] * (1.0 - share) + sums[:, low + 1] * share + beyond * edge
+    return (sums[:, low] * (1.0 - share) + sums[:, low + 1] * share + beyond * edge).astype(np.float32)
 
 
 def _shade(camera: Camera) -> NDArray[np.float32]:
