@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from agents.behaviours import Behaviour, required
 from agents.behaviours.covering.beliefs import Beliefs, Look
+from agents.behaviours.covering.cells import Reals
 from agents.behaviours.covering.coverer import Coverer
-from agents.behaviours.covering.known_field import SPACING_M, Reals
 from agents.behaviours.covering.sight import Sight
 from agents.behaviours.search.classes import TARGET_CLASSES, of_search
 from swarm.core.protocol.sensors import SensorSuite
@@ -21,11 +21,11 @@ class Coverage(Coverer):
     def __init__(self, robot: str, team: list[str], sensors: SensorSuite) -> None:
         super().__init__("coverage", robot, team, sensors)
         self._sight = Sight(required("coverage", "camera", sensors.camera))
-        self.beliefs = Beliefs(self._sight, self.points, SPACING_M ** 2)
+        self.beliefs = Beliefs(self._sight, self.points)
 
-    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
+    def density(self, of: NDArray[np.intp], now_s: float) -> Reals:
         """See `Coverer`."""
-        return self.beliefs.mass(of, now_s)
+        return self.beliefs.density(of, now_s)
 
     def look(self, seen: Perceived, now_s: float) -> Look | None:
         """See `Coverer`."""

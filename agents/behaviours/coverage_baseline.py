@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from agents.behaviours import Behaviour
 from agents.behaviours.covering.beliefs import Look
+from agents.behaviours.covering.cells import Reals
 from agents.behaviours.covering.coverer import Coverer
-from agents.behaviours.covering.known_field import Reals
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Perceived
 
@@ -16,7 +16,7 @@ from swarm.core.protocol.world import Perceived
 class Even(Coverer):
     """The policy of one robot; see `Behaviour`. It looks at nothing."""
 
-    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
+    def density(self, of: NDArray[np.intp], now_s: float) -> Reals:
         """See `Coverer`."""
         return np.ones(len(of))
 

@@ -21,8 +21,8 @@ __path__ = plugins.extended(__path__, "scenarios")
 class Scenario(Protocol):
     """The interface of a scenario's module.
 
-    One that takes a map has `on_map(floor, fleet, seed, *, render=True)`, too: as `build`, on the floor of a map.
-    One that is made for another kind of robot than rovers has `KIND`, the name of that kind.
+    One that is made for another kind of robot than rovers has `KIND`, its name. One that takes a map has
+    `on_map(floor, fleet, seed, *, render=True)`, too: as `build`, on the floor of a map.
     """
 
     HEADLINE: str                    # name of the most important measure

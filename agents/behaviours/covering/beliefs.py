@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.covering.known_field import EXPECTED, GROUND, SPREAD_M, STAYS_S, WEIGHTS, Reals, near_to, squares
+from agents.behaviours.covering.cells import Reals, near_to, squares
+from agents.behaviours.covering.known_field import EXPECTED, GROUND, SPREAD_M, STAYS_S, WEIGHTS
 from agents.behaviours.covering.sight import SEES_M, Point, Sight
 from swarm.core.protocol.world import Pose
 
@@ -42,10 +43,10 @@ class Thing:
 
 
 class Beliefs:
-    """The beliefs of one robot. points: of the field, [n, 2]. area_m2: of the cell around each."""
+    """The beliefs of one robot. points: of the field, [n, 2]."""
 
-    def __init__(self, sight: Sight, points: Reals, area_m2: float) -> None:
-        self._sight, self._points, self._area_m2 = sight, points, area_m2
+    def __init__(self, sight: Sight, points: Reals) -> None:
+        self._sight, self._points = sight, points
         self._looked_s = np.full(len(points), -math.inf)
         self.things: list[Thing] = []
 
@@ -75,8 +76,8 @@ class Beliefs:
                     thing.evidence -= EVIDENCE
         self.things = [thing for thing in self.things if thing.evidence > -SURE]
 
-    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
-        """What some points, by index [k], are believed to count: the ground, things, and what may have come unseen."""
+    def density(self, of: NDArray[np.intp], now_s: float) -> Reals:
+        """The density believed at some points, by index [k]: of the ground, things, and what may have come unseen."""
         unseen = 1.0 - np.exp((self._looked_s[of] - now_s) / STAYS_S)
         density = GROUND + EXPECTED * unseen
         if self.things:
@@ -84,4 +85,4 @@ class Beliefs:
                        for t in self.things]
             away = squares(self._points[of], np.array([thing.place for thing in self.things]))
             density += np.exp(away / (-2 * SPREAD_M ** 2)) @ np.array(chances) / (2 * math.pi * SPREAD_M ** 2)
-        return self._area_m2 * density
+        return density

@@ -1,4 +1,4 @@
-"""Where a robot should be: the centroid of its Voronoi cell, by Lloyd's algorithm.
+"""The points at which a robot weighs the field, and the centroid of its Voronoi cell among them: Lloyd's algorithm.
 
 Source: Cortes, Martinez, Karatas, Bullo, "Coverage control for mobile sensing networks", IEEE Transactions on Robotics
 and Automation 20, 2004.
@@ -6,14 +6,43 @@ and Automation 20, 2004.
 
 from __future__ import annotations
 
-from agents.behaviours.covering.known_field import Reals, squares
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours.covering.known_field import WALL_M
+from swarm.core.protocol.world import Pose
+
+SPACING_M = 0.5                      # of the points, at most
+
+Reals = NDArray[np.float64]
 
 
-def centroid(places: Reals, points: Reals, mass: Reals) -> Reals:
-    """The centroid of the cell of the first robot of those at places [k, 2]; without mass in its cell it stays.
+def points(area_m: float) -> Reals:
+    """The middles of the cells of the field, [n, 2]. area_m: the side of the area, as the body states it."""
+    side_m = area_m - 2 * WALL_M
+    cells = math.ceil(side_m / SPACING_M - 1e-9)
+    at = side_m * ((np.arange(cells) + 0.5) / cells - 0.5)
+    x, y = np.meshgrid(at, at)
+    return np.column_stack([x.ravel(), y.ravel()])
 
-    mass: of the points [n, 2], [n].
+
+def squares(of: Reals, to: Reals) -> Reals:
+    """Squared distances [n, k] between points [n, 2] and places [k, 2]."""
+    return (of[:, :1] - to[:, 0]) ** 2 + (of[:, 1:] - to[:, 1]) ** 2
+
+
+def near_to(of: Reals, pose: Pose, reach_m: float) -> NDArray[np.intp]:
+    """The indices of the points [n, 2] in the square around a pose that reaches so far in each direction."""
+    return np.flatnonzero(np.maximum(np.abs(of[:, 0] - pose.x_m), np.abs(of[:, 1] - pose.y_m)) <= reach_m)
+
+
+def centroid(places: Reals, points: Reals, density: Reals) -> Reals:
+    """The centroid of the cell of the first robot of those at places [k, 2]; if its cell is empty, it stays.
+
+    density: at the points [n, 2], [n].
     """
     mine = squares(points, places).argmin(axis=1) == 0
-    weight = float(mass[mine].sum())
-    return mass[mine] @ points[mine] / weight if weight > 0.0 else places[0]
+    weight = float(density[mine].sum())
+    return density[mine] @ points[mine] / weight if weight > 0.0 else places[0]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours import Event, Heard, Note, Output, required
-from agents.behaviours.covering import cells, known_field, notes
+from agents.behaviours.covering import cells, notes
 from agents.behaviours.covering.beliefs import Look
-from agents.behaviours.covering.known_field import Reals
+from agents.behaviours.covering.cells import Reals
 from agents.behaviours.covering.notes import News
 from agents.behaviours.covering.pilot import Pilot, Point
 from agents.behaviours.search.gossip import is_older
@@ -44,7 +44,7 @@ class Coverer(ABC):
         self._team = {*team} - {robot}
         self._audience = Audience(self._team)
         self._half_m = sensors.area_m / 2
-        self.points = known_field.points(sensors.area_m)
+        self.points = cells.points(sensors.area_m)
         self._mates: dict[str, Mate] = {}
         self._looks: list[Look] = []                         # since the last note
         self._sequence = 0
@@ -54,8 +54,8 @@ class Coverer(ABC):
         self.notes_heard = self.notes_ignored = 0
 
     @abstractmethod
-    def mass(self, of: NDArray[np.intp], now_s: float) -> Reals:
-        """What some of `points`, by index [k], count."""
+    def density(self, of: NDArray[np.intp], now_s: float) -> Reals:
+        """What some of `points`, by index [k], count, in whatever unit."""
 
     @abstractmethod
     def look(self, seen: Perceived, now_s: float) -> Look | None:
@@ -90,8 +90,8 @@ class Coverer(ABC):
         """The place of this robot, now that the others are where they said."""
         alive = [mate.pose for _, mate in sorted(self._mates.items()) if now - mate.heard_at < MATE_NS]
         places = np.array([(at.x_m, at.y_m) for at in (pose, *alive)])
-        near = known_field.near_to(self.points, pose, NEAR_M)
-        x, y = cells.centroid(places, self.points[near], self.mass(near, now / 1e9)).tolist()
+        near = cells.near_to(self.points, pose, NEAR_M)
+        x, y = cells.centroid(places, self.points[near], self.density(near, now / 1e9)).tolist()
         return x, y
 
     def _note(self, pose: Pose, now: int) -> list[Output]:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.covering.known_field import PLOT_M, Reals
+from agents.behaviours.covering.cells import Reals
+from agents.behaviours.covering.known_field import PLOT_M
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import HEIGHT_M, TARGET_CLASSES
 from swarm.core.protocol.sensors import Camera

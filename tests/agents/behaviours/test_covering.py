@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from agents.behaviours import Heard, Note, Output, load
-from agents.behaviours.covering import cells, known_field, notes
+from agents.behaviours.covering import cells, notes
 from agents.behaviours.covering.beliefs import EVIDENCE, Beliefs, Look
 from agents.behaviours.covering.coverer import MATE_NS, Coverer
 from agents.behaviours.covering.known_field import EXPECTED, FLY_M, GROUND, STAYS_S, WEIGHTS
@@ -86,8 +86,8 @@ def test_a_frame_shows_what_is_ahead_and_neither_too_near_nor_too_far() -> None:
 
 
 def believing() -> tuple[Beliefs, NDArray[np.float64], NDArray[np.intp]]:
-    points = known_field.points(14.4)
-    return Beliefs(SIGHT, points, 0.25), points, np.arange(len(points))
+    points = cells.points(14.4)
+    return Beliefs(SIGHT, points), points, np.arange(len(points))
 
 
 def look(at_s: float, *finds: tuple[str, tuple[float, float]]) -> Look:
@@ -96,16 +96,16 @@ def look(at_s: float, *finds: tuple[str, tuple[float, float]]) -> Look:
 
 def test_the_unknown_counts_as_much_as_is_expected_and_an_empty_view_only_the_ground() -> None:
     beliefs, points, all_ = believing()
-    assert beliefs.mass(all_, 0.0) == pytest.approx(0.25 * (GROUND + EXPECTED))
+    assert beliefs.density(all_, 0.0) == pytest.approx(GROUND + EXPECTED)
     beliefs.take(look(10.0))
     shown = SIGHT.shows(HERE, points)
     assert 20 < shown.sum() < 100
-    mass = beliefs.mass(all_, 10.0)
-    assert mass[shown] == pytest.approx(0.25 * GROUND)
-    assert mass[~shown] == pytest.approx(0.25 * (GROUND + EXPECTED))
-    later = beliefs.mass(all_, 10.0 + STAYS_S)
-    assert later[shown] == pytest.approx(0.25 * (GROUND + EXPECTED * (1 - math.exp(-1))))
-    assert beliefs.mass(all_[:3], 10.0) == pytest.approx(mass[:3])
+    density = beliefs.density(all_, 10.0)
+    assert density[shown] == pytest.approx(GROUND)
+    assert density[~shown] == pytest.approx(GROUND + EXPECTED)
+    later = beliefs.density(all_, 10.0 + STAYS_S)
+    assert later[shown] == pytest.approx(GROUND + EXPECTED * (1 - math.exp(-1)))
+    assert beliefs.density(all_[:3], 10.0) == pytest.approx(density[:3])
 
 
 def test_finds_count_by_class_and_chance_and_misses_take_them_back() -> None:
@@ -115,11 +115,11 @@ def test_finds_count_by_class_and_chance_and_misses_take_them_back() -> None:
     def counts(at_s: float) -> float:
         beliefs.take(look(at_s))                             # an empty one, of which the unseen floor is taken off
         unseen = 0.25 * EXPECTED * (1.0 - np.exp((beliefs._looked_s - at_s) / STAYS_S)).sum()
-        return float(beliefs.mass(all_, at_s).sum() - unseen - ground)
+        return float(0.25 * beliefs.density(all_, at_s).sum() - unseen - ground)
 
     beliefs.take(look(1.0, ("casualty", (3.0, 0.0))))
-    assert float(beliefs.mass(all_, 1.0).max()) == pytest.approx(
-        0.25 * (GROUND + 0.9 * WEIGHTS["casualty"] / (2 * math.pi * 0.64)), rel=0.1)
+    assert float(beliefs.density(all_, 1.0).max()) == pytest.approx(
+        GROUND + 0.9 * WEIGHTS["casualty"] / (2 * math.pi * 0.64), rel=0.1)
     beliefs.take(look(1.0, ("casualty", (3.4, 0.0)), ("beacon", (3.0, 0.0))))        # the same one, and another
     assert [(t.label, t.evidence) for t in beliefs.things] == [("casualty", 2 * EVIDENCE), ("beacon", EVIDENCE)]
     assert beliefs.things[0].place == pytest.approx((3.12, 0.0))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.behaviours.covering import known_field
+from agents.behaviours.covering import cells, known_field
 from sim_worlds.robots import QUADROTOR
 from sim_worlds.scenarios import kind
 from sim_worlds.scenarios.coverage import field, locational, scenario
@@ -206,4 +206,4 @@ def test_robots_know_the_field_as_it_is() -> None:
     assert math.isclose(known_field.THINGS_PER_M2, field.THINGS_PER_ROBOT / field.SHARE_M2)
     assert math.isclose(known_field.STAYS_S, scenario.MOVES_EVERY_S / scenario.MOVES_SHARE)
     w = world(6)
-    assert known_field.points(w.sensors("quad_0").area_m) == pytest.approx(w._points)
+    assert cells.points(w.sensors("quad_0").area_m) == pytest.approx(w._points)
