@@ -101,9 +101,10 @@ def test_who_claims_all_over_a_grid_finds_most_and_gets_nothing(name: str) -> No
     fleet = [RobotSpec(name=robot, kind="rover", physics="kinematic") for robot in team]
     with scenarios.load(name).build(fleet, 5, render=False) as world:
         guessers = {robot: Guesser(robot, team, world.sensors(robot)) for robot in team}
+        seen = {robot: world.observe(robot, frame=False) for robot in team}
         for k in range(200):
             for robot, guesser in guessers.items():
-                for report in guesser.on(world.observe(robot, frame=False), k):
+                for report in guesser.on(seen[robot], k):
                     assert isinstance(report, Report)
                     world.judge(robot, report)
             world.step()
