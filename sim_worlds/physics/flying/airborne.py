@@ -34,7 +34,7 @@ class Airborne:
         count = len(self._flight.state)                      # `struct` is quicker than NumPy with so many tuples
         turns = TURNS * len(self.robots)
         self._turns, self._rest = struct.Struct(f"{turns}d").pack_into, struct.Struct(f"{count - turns}d").pack_into
-        self._rest_at = struct.calcsize(f"{turns}d")
+        self._numbers, self._rest_at = self._flight.state.data, struct.calcsize(f"{turns}d")
         self._steps = 0
         self._forces, self._torques = list["Vector"](), list["Vector"]()
         self.read()
@@ -52,11 +52,11 @@ class Airborne:
         """Read the states after a step, where control runs next."""
         if self._steps % CONTROL_EVERY == 0:
             self._places, self._velocities = self._bullet.states(self.robots)
-            self._turns(self._flight.state, 0, *_flat(map(_second, self._places)),
+            self._turns(self._numbers, 0, *_flat(map(_second, self._places)),
                         *_flat(map(_second, self._velocities)))
 
     def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """See `Flight.steer`."""
-        self._rest(self._flight.state, self._rest_at, *_flat(map(_first, self._places)),
+        self._rest(self._numbers, self._rest_at, *_flat(map(_first, self._places)),
                    *_flat(map(_first, self._velocities)))
         self._flight.steer(ramps, dt_s, places, speeds, left_up)
