@@ -27,7 +27,7 @@ AIMED_SHARE = 0.62                   # frames that are aimed at a target; some o
 AIMED_M = (0.6, 6.0)                 # distance to that target
 OTHERS_M = (0.7, 3.5)                # distance of a robot that is placed in view
 OTHERS_SHARE = 0.45                  # frames with one or two robots placed in view
-FLIES_M = (1.2, 2.2)                 # heights of robots that fly
+FLIES_M = (0.9, 1.8)                 # heights of robots that fly
 TILT_RAD = 0.06                      # standard deviation of their roll and pitch
 RESOLUTION_M = 0.1
 

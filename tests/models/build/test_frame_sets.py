@@ -35,7 +35,7 @@ def test_frames_show_targets_from_where_robots_are(scenario: str) -> None:
     assert sum(any(box.counts for box in frame.boxes) for frame in frames) >= 4
     assert {frame.image.shape for frame in frames} == {(72, 96, 3)}
     flies = isinstance(KINDS[kind_of(scenario)], FlyingKind)
-    assert all((frame.pose.z_m > 1.0) == flies for frame in frames)
+    assert all((frame.pose.z_m > 0.8) == flies for frame in frames)
 
 
 def test_the_same_arguments_give_the_same_frames() -> None:
