@@ -33,11 +33,11 @@ class Pilot:
         self._range_m = lidar.range_m
 
     def fly(self, seen: Observation, to: Point) -> Fly:
-        """The command towards a place."""
+        """The command towards a place. A robot whose lidar gives nothing stays where it is, and turns."""
         pose = seen.pose
         dx, dy = to[0] - pose.x_m, to[1] - pose.y_m
         away_m = math.hypot(dx, dy)
-        speed = min(TOP_MPS, NEAR_PER_S * away_m) / max(away_m, 1e-6)
+        speed = min(TOP_MPS, NEAR_PER_S * away_m) / max(away_m, 1e-6) if seen.scan.size else 0.0
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
         ahead, left = self.safe(np.array([c * dx + s * dy, c * dy - s * dx]) * speed, seen.scan).tolist()
         up = min(max(CLIMB_PER_S * (FLY_M - pose.z_m), -CLIMB_MPS), CLIMB_MPS)

@@ -281,6 +281,12 @@ def test_a_pilot_flies_to_the_place_in_its_own_frame_turns_and_keeps_its_height(
     assert flown(Pose(0.0, 0.0, 0.0, 2.0), (0.0, 0.0)).vz_mps == -0.5
 
 
+def test_a_pilot_whose_lidar_gives_nothing_stays_where_it_is() -> None:
+    blind = replace(seen(Pose(0.0, 0.0, 0.3, FLY_M)), scan=np.empty(0, np.float32))
+    act = Pilot(LIDAR).fly(blind, (4.0, 0.0))
+    assert (act.vx_mps, act.vy_mps, act.vz_mps, act.yaw_radps) == (0.0, 0.0, 0.0, TURN_RADPS)
+
+
 def test_a_pilot_stops_before_a_wall_and_leaves_one_that_is_too_near() -> None:
     assert flown(Pose(7.0 - RADIUS_M - KEEP_M, 0.0, 0.0, FLY_M), (9.0, 0.0)).vx_mps < 0.05
     assert flown(Pose(7.0 - RADIUS_M - 0.1, 0.0, 0.0, FLY_M), (9.0, 0.0)).vx_mps < -0.1
