@@ -129,8 +129,9 @@ class Coverage(Engine):
         """The progress of the mission."""
         samples = max(self._samples, 1)
         return mission_of(HEADLINE, MEASURES, {
-            "coverage": self._shares / samples, "cost": self._costs / max(self._covered, 1), "best_cost": self._bests / samples,
-            "at_end": self._share, "moves": self._moves, "collisions": self.motion.contacts.episodes})
+            "coverage": self._shares / samples, "cost": self._costs / max(self._covered, 1),
+            "best_cost": self._bests / samples, "at_end": self._share, "moves": self._moves,
+            "collisions": self.motion.contacts.episodes})
 
     def scene(self) -> Scene:
         """The world as plain data, with the density around each thing and the best places."""
