@@ -26,7 +26,7 @@ KIND = "quadrotor"
 HEADLINE = "coverage"
 MEASURES = {
     "coverage": (SHARE, "locational cost of the best places by that of the robots' places, mean over the run"),
-    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean over the run"),
+    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean while there are robots"),
     "best_cost": ("m2", "the same for the best places that Lloyd's algorithm finds with the true density"),
     "at_end": (SHARE, "as coverage, at the end"),
     "moves": ("", "things that have gone, each with one that has come"),
@@ -71,13 +71,12 @@ class Coverage(Engine):
         self._plots = field.plots
         self._on = list(range(len(field.targets)))           # the plot of each target
         self._points, self._area_m2 = locational.grid(field.side_m, SPACING_M)
-        self._moves = self._rounds = self._samples = 0
+        self._moves = self._rounds = self._samples = self._covered = 0
         self._shares = self._costs = self._bests = self._share = 0.0
         self._every = max(1, round(SAMPLE_S / self.dt_s))
-        draw = np.random.default_rng([field.seed, 61])
-        self._draw, starts = draw, max(2, min(STARTS, STARTS_LARGE // len(fleet)))
+        self._draw = np.random.default_rng([field.seed, 61])
         self._weigh()
-        self._find_best([locational.drawn(len(fleet), self._points, self._mass, draw) for _ in range(starts)])
+        self._find_best([self._drawn() for _ in range(max(2, min(STARTS, STARTS_LARGE // len(fleet))))])
 
     def step(self) -> None:
         """Advance by `dt_s`; measure, and let things go and come, when it is time."""
@@ -90,11 +89,13 @@ class Coverage(Engine):
     def _measure(self) -> None:
         now = locational.cost(self.motion.at[~self._removed, :2], self._points, self._mass)
         weight = float(self._mass.sum())
-        self._share = min(self._best_cost / now, 1.0)        # a little more: Lloyd's algorithm has not found the best
+        self._share = min(self._best_cost / now, 1.0)        # above 1 where Lloyd's algorithm has not found the best
         self._samples += 1
         self._shares += self._share
-        self._costs += now / weight
         self._bests += self._best_cost / weight
+        if math.isfinite(now):                               # a robot is left
+            self._covered += 1
+            self._costs += now / weight
 
     def _change(self) -> None:
         """Some things go, and as many come to free plots. All is drawn from the seed, whatever the robots do."""
@@ -107,8 +108,11 @@ class Coverage(Engine):
             self._on[target] = plot
             self.move_target(target, *self._plots[plot], self.environment.targets[target].yaw_rad)
         self._weigh()
-        fresh = locational.drawn(len(self.names), self._points, self._mass, self._draw)
-        self._find_best([self._best, fresh])
+        self._find_best([self._best, self._drawn()])
+
+    def _drawn(self) -> NDArray[np.float64]:
+        """A start of Lloyd's algorithm."""
+        return locational.drawn(len(self.names), self._points, self._mass, self._draw)
 
     def _weigh(self) -> None:
         """The mass of each point, from where the things are now."""
@@ -125,8 +129,9 @@ class Coverage(Engine):
         """The progress of the mission."""
         samples = max(self._samples, 1)
         return mission_of(HEADLINE, MEASURES, {
-            "coverage": self._shares / samples, "cost": self._costs / samples, "best_cost": self._bests / samples,
-            "at_end": self._share, "moves": self._moves, "collisions": self.motion.contacts.episodes})
+            "coverage": self._shares / samples, "cost": self._costs / max(self._covered, 1),
+            "best_cost": self._bests / samples, "at_end": self._share, "moves": self._moves,
+            "collisions": self.motion.contacts.episodes})
 
     def scene(self) -> Scene:
         """The world as plain data, with the density around each thing and the best places."""

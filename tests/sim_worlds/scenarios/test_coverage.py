@@ -160,6 +160,7 @@ def test_robots_that_are_gone_do_not_cover_and_more_than_all_is_not_counted() ->
         w.remove(name)
     step(w, SAMPLE_S)
     assert measures(w)["at_end"] == 0.0
+    assert math.isfinite(measures(w)["cost"])
     w = world()
     put(w, w._best)
     w._best_cost *= 2.0                                      # as if Lloyd's algorithm had found a poor optimum
