@@ -76,4 +76,5 @@ def _docstring(path: Path) -> str:
                 return str(ast.literal_eval(token.string))
             if token.type not in (tokenize.ENCODING, tokenize.COMMENT, tokenize.NL):
                 break
+    ast.parse(path.read_bytes(), str(path))          # raises for what is no Python
     return ""

@@ -31,11 +31,11 @@ privileged = pytest.mark.skipif(not may_make_namespaces(), reason="needs root, i
 
 @privileged
 def test_the_lanes_are_measured_beside_plain_tcp_and_nothing_is_left_behind() -> None:
-    figures = lanes.measure(rounds=1, urgent=25, rate="200mbit")
+    figures = lanes.measure(rounds=1, urgent=50, rate="200mbit")
     assert 0 < figures.urgent_alone_p50_us <= figures.urgent_alone_p99_us
     assert 0 < figures.urgent_beside_bulk_p50_us <= figures.urgent_beside_bulk_p99_us
     assert figures.added_ms_rounds == [figures.added_ms]
-    assert figures.urgent_messages == 25
+    assert figures.urgent_messages == 50
     assert figures.tensors > 0
     assert 0 < figures.link_mbps < 200                      # shaped: loopback would carry thousands
     assert 0 < figures.bulk_mbps < 200

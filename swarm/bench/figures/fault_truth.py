@@ -12,7 +12,7 @@ from swarm.bench.figures.scene import WAY_MS, Planted, PlantedFault, Scene
 def fault_truth(scene: Scene, planted: PlantedFault) -> dict[str, Any]:
     fault = planted.fault
     record: dict[str, Any] = {
-        "at_s": fault.at_s, "kind": fault.kind, "target": fault.target, "groups": fault.groups,
+        "at_s": fault.at_s, "kind": fault.kind, "target": fault.target, "sensor": "", "groups": fault.groups,
         "for_s": fault.for_s or None, "done_s": None, "ended_s": None, "hit": None, "verdict": planted.verdict,
         "before": None, "worst": None, "after": None, "recover_s": None, "n": 0, "together": 0, "left_out": []}
     if planted.begin_ms is None:

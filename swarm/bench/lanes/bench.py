@@ -81,7 +81,8 @@ def _figures(measured: list[_Round], rate: str, control: str) -> Figures:
     alone_us = [us for one in measured for us in one.alone_us]
     beside_us = [us for one in measured for us in one.beside_us]
     tensors = sum(one.arrivals.tensors for one in measured)
-    bulk_mbps = tensors * TENSOR_BYTES * 8e-6 / sum(one.arrivals.seconds for one in measured)
+    took_s = sum(one.arrivals.seconds for one in measured)       # 0 where a busy host let none through
+    bulk_mbps = tensors * TENSOR_BYTES * 8e-6 / took_s if took_s else 0.0
     link_mbps = sum(one.link_bytes_per_s for one in measured) * 8e-6 / len(measured)
     return Figures(
         urgent_alone_p50_us=quantile(alone_us, 0.5), urgent_alone_p99_us=quantile(alone_us, 0.99),
