@@ -42,7 +42,7 @@ MOVES_EVERY_S, MOVES_SHARE = 2.5, 1 / 12         # so often, and so many of all 
 STARTS = 10                          # of Lloyd's algorithm, at the beginning; a large fleet has fewer, two at least
 STARTS_LARGE = 60                    # as many in all, by the number of robots
 COLOURS = {"casualty": "#e07b39", "hazard": "#e8c547", "beacon": "#8fb8de"}      # of the density, on maps
-BEST_M, BEST_COLOUR = 0.15, "#2f8f4e"            # of a best place, on maps
+BEST_M, BEST_COLOUR = 0.15, "#6a4fb3"            # of a best place, on maps
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Coverage:

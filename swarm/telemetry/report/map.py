@@ -205,7 +205,7 @@ def _marks(
 ) -> dict[str, str]:
     """Draw the marks; returns the marker of each label. paint: maps a colour of the page to the colour to draw."""
     labels = {label: MARKERS[i % len(MARKERS)]
-              for i, label in enumerate(dict.fromkeys(mark.label for mark in marks))}
+              for i, label in enumerate(sorted({mark.label for mark in marks}))}
     for mark in marks:
         done = bool(mark.done_by)
         axes.plot(mark.x_m, mark.y_m, linestyle="none", marker=labels[mark.label],
