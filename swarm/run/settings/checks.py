@@ -166,7 +166,8 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
         at = f"{where}: fleet[{i}].spawn"
         if fleet.spawn and not known.takes_spawns(scenario):
             raise BadInput(at, f"scenario {scenario} places its robots itself", "no spawn")
-        for k, (x_m, y_m) in enumerate(fleet.spawn if floor is None else ()):       # on a map all are checked at once
+        alone = fleet.spawn if floor is None and not fleet.urdf else ()     # on a map, and with bodies of the user's,
+        for k, (x_m, y_m) in enumerate(alone):                              # all are checked at once
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:

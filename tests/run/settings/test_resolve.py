@@ -120,7 +120,7 @@ BAD_SETS = [
     ("faults=[{at_s: 5, dropout: rover_0, sensor: lidar}]", "faults[0]: dropout without for_s"),
     ("faults=[{at_s: 5, dropout: rover_9, sensor: lidar, for_s: 1}]", "no robot is called 'rover_9'"),
     ("faults=[{at_s: 5, freeze: planner, sensor: lidar, for_s: 1}]", "faults[0].freeze: no robot is called 'planner'"),
-    ("faults=[{at_s: 5, freeze: world, sensor: lidar, for_s: 1}]", "the world is no victim of freeze"),
+    ("faults=[{at_s: 5, freeze: world, sensor: lidar, for_s: 1}]", "the world is no victim of freeze; a robot, a fleet or any"),
     ("faults=[{at_s: 5, dropout: any, sensor: lidr, for_s: 1}]",
      "faults[0].sensor: rover_0 has no sensor 'lidr'; one of camera, lidar"),
     ("faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]",
