@@ -86,7 +86,7 @@ def test_the_mask_knows_every_class() -> None:
 
 
 def test_frames_are_labelled_and_repeat() -> None:
-    first, again = list(render_frames(5, 40)), list(render_frames(5, 40))
+    first, again = (list(render_frames("search_rescue", 5, 40)) for _ in range(2))
     assert all((a.image == b.image).all() and a.boxes == b.boxes and (a.mask == b.mask).all()
                for a, b in zip(first, again, strict=True))
     with_target = sum(any(b.counts for b in f.boxes) for f in first)

@@ -38,7 +38,7 @@ def views() -> Views:
     """Views of a building, each with the classes of the rendered pixels and the boxes that these show."""
     building = generate(BUILDING, 8)
     things = Things(building, [KINDS[robot.kind] for robot in FLEET])
-    poses = [frame.pose for frame in render_frames(BUILDING, VIEWS)]
+    poses = [frame.pose for frame in render_frames("search_rescue", BUILDING, VIEWS)]
     made: Views = []
     with Bullet(building, FLEET) as bullet:
         for here, there in itertools.pairwise(poses):
