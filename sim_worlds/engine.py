@@ -107,13 +107,7 @@ class Engine(World):
             one.count()
         if self._batteries is not None and self._steps % self._power_every == 0:
             for i in self._batteries.pass_time(self.motion, ~self._removed, self._power_every * self.dt_s):
-                self._run_out(i)
-
-    def _run_out(self, i: int) -> None:
-        """The battery of a robot is empty: it stops for good; one that flies sinks to the floor on its reserve."""
-        self.remove(self.names[i])
-        if self.motion.bodies.flies[i]:
-            self.motion.fly_all(np.array([[0.0, 0.0, -SINK_MPS, 0.0]]), np.array([i]))
+                self.remove(self.names[i])
 
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; a removed robot ignores it.
@@ -251,15 +245,20 @@ class Engine(World):
             self.motion.bullet.surround(self.environment)
 
     def remove(self, robot: str) -> None:
-        """Stop the robot; it ignores commands from now on."""
+        """Stop the robot; it ignores commands from now on. One that flies and has no energy sinks on its reserve."""
         i = self.index(robot)
         self._stop(np.array([i]))
         self._removed[i] = True
+        if self._is_empty(i) and self.motion.bodies.flies[i]:
+            self.motion.fly_all(np.array([[0.0, 0.0, -SINK_MPS, 0.0]]), np.array([i]))
 
     def restore(self, robot: str) -> None:
         """Let the robot act again, from where it stands, unless its battery is empty."""
         i = self.index(robot)
-        self._removed[i] = self._batteries is not None and self._batteries.empty[i]
+        self._removed[i] = self._is_empty(i)
+
+    def _is_empty(self, i: int) -> bool:
+        return self._batteries is not None and bool(self._batteries.empty[i])
 
     def used(self, robot: str, boot: int, compute_j: float, radio_j: float) -> None:
         """Take from its battery what the robot's computer has used."""

@@ -7,7 +7,7 @@ can always turn away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swarm.core.settings.process_files import RobotSpec
@@ -46,6 +46,10 @@ class RobotKind:
         """The upper side of the body, from its base up."""
         return self.height_m + self.low_m
 
+    def of_mass(self, factor: float) -> RobotKind:
+        """The same robot with so many times its mass."""
+        return replace(self, mass_kg=factor * self.mass_kg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrivingKind(RobotKind):
@@ -81,6 +85,12 @@ class FlyingKind(RobotKind):
     @property
     def low_m(self) -> float:
         return -self.height_m / 2
+
+    def of_mass(self, factor: float) -> RobotKind:
+        """With its moments of inertia."""
+        roll, pitch, yaw = self.inertia_kgm2
+        return replace(self, mass_kg=factor * self.mass_kg,
+                       inertia_kgm2=(factor * roll, factor * pitch, factor * yaw))
 
 
 TURTLEBOT_4: dict[str, Any] = {

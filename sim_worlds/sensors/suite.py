@@ -80,6 +80,8 @@ def noisier(suite: SensorSuite, factor: float) -> SensorSuite:
     return replace(suite, sensors={name: replace(sensor, **{
         field: factor * getattr(sensor, field) for field in NOISES.get(type(sensor), ())})
         for name, sensor in suite.sensors.items()})
+
+
 def with_battery(suite: SensorSuite) -> SensorSuite:
     """The suite with a sensor of the battery. Raises ValueError if there is no room for one more sensor."""
     return suite if suite.all(Battery) else replace(suite, sensors=_and(suite.sensors, "battery", Battery()))

@@ -69,12 +69,14 @@ def about(name: str) -> str:
 
 
 def _docstring(path: Path) -> str:
-    """The docstring of a module. Only that much is read: to parse all benches takes a tenth of a second."""
+    """The docstring of a module. Only that much is read: to parse all benches takes a tenth of a second.
+
+    One that has none is parsed, so that a text that is no Python is told.
+    """
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
             if token.type == tokenize.STRING:
                 return str(ast.literal_eval(token.string))
             if token.type not in (tokenize.ENCODING, tokenize.COMMENT, tokenize.NL):
                 break
-    ast.parse(path.read_bytes(), str(path))          # raises for what is no Python
-    return ""
+    return ast.get_docstring(ast.parse(path.read_bytes())) or ""

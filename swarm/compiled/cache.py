@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,10 +45,9 @@ def mark_complete(folder: Path) -> None:
         (folder / COMPLETE).touch()
 
 
-def mark_loops_complete(names: Sequence[str]) -> None:
-    """This process has imported these of `LOOPS`."""
-    for name in names:
-        mark_complete(folder_of(Path(str(sys.modules[name].__file__)).parent))
+def mark_loops_complete(name: str) -> None:
+    """This process is about to end the import of this one of `LOOPS`: it says so in its last line."""
+    mark_complete(folder_of(Path(str(sys.modules[name].__file__)).parent))
 
 
 @contextlib.contextmanager

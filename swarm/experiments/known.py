@@ -26,17 +26,11 @@ class KnownOnce(Installed):
         self.floor = lru_cache(None)(super().floor)
         self.check_spawn = lru_cache(None)(super().check_spawn)
         self.check_model = lru_cache(super().check_model)
+        self.frame_px = lru_cache(super().frame_px)
         self.check_virtual = lru_cache(check_models)
         self._checked = set[Hashable]()
         self._held = dict[Hashable, Collection[str]]()
         self._suites = dict[Hashable, Mapping[str, SensorSuite]]()
-
-    def check_fleet(
-        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
-    ) -> None:
-        if (key := (scenario, repr(robots), seed, floor and floor.path)) not in self._checked:
-            super().check_fleet(scenario, robots, seed, floor)
-            self._checked.add(key)
 
     def check_behaviour(
         self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None

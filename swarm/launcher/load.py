@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agents import behaviours
 from models import profiles, store
+from models.camera_input import ImageInput
 from sim_worlds import scenarios
 from sim_worlds.maps import FloorPlan, floor_plan
 from sim_worlds.robots import KINDS
@@ -53,12 +54,6 @@ class Installed:
     def floor(self, name: str) -> FloorPlan:
         return floor_plan(settings_files.load_map((self._folder / name).absolute()))
 
-    def check_fleet(
-        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
-    ) -> None:
-        """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
-        scenarios.build(scenario, robots, seed, floor, render=False).close()
-
     def check_behaviour(
         self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
     ) -> None:
@@ -72,6 +67,7 @@ class Installed:
     def sensors(
         self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
     ) -> Mapping[str, SensorSuite]:
+        """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
         with scenarios.build(scenario, robots, seed, floor, render=False) as world:
             return {robot.name: world.sensors(robot.name) for robot in robots}
 
@@ -101,6 +97,13 @@ class Installed:
 
         offer = offer_of(agent)
         return [model for model in offer.cards if not offer.room_lacks(model)]
+
+    def frame_px(self, model: str) -> tuple[int, int] | None:
+        card = store.load_card(model)
+        if card.sensor != "camera" or card.image is not None:
+            return None
+        taken = ImageInput.of(card)
+        return taken.width_px, taken.height_px
 
     def check_model(self, name: str) -> None:
         """Raises: BadInput."""

@@ -7,6 +7,7 @@ stamp. So they pass codec, lanes and peers as real ones do, and who mixes up two
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -20,27 +21,32 @@ from swarm.core.protocol.world import Observation
 from swarm.core.settings.cards import TensorSpec
 
 STAMP_BYTES = 8
-KEPT = 20_000                        # views, the newest; a request ends long before so many frames are taken
+KEPT = 20_000                        # views that were taken or asked for last: a request ends long before so many
+                                     # frames are taken, but a frozen camera repeats one
 
 
 class Views:
     """The views of the frames of one run, by stamp."""
 
     def __init__(self) -> None:
-        self._views: dict[int, TrueView] = {}
+        self._views = OrderedDict[int, TrueView]()
         self._last = 0
 
     def add(self, view: TrueView) -> int:
         """Keep a view. Returns its stamp."""
         self._last += 1
         self._views[self._last] = view
-        self._views.pop(self._last - KEPT, None)
+        if len(self._views) > KEPT:
+            self._views.popitem(last=False)
         return self._last
 
     def of(self, given: NDArray[Any] | Sequence[NDArray[Any]]) -> TrueView | None:
         """The view of a frame or of the tensors made from it. None: the stamp was corrupted on its way."""
         tensor = given if isinstance(given, np.ndarray) else _stamped(given)
-        return self._views.get(stamp_of(tensor))
+        stamp = stamp_of(tensor)
+        if stamp in self._views:
+            self._views.move_to_end(stamp)
+        return self._views.get(stamp)
 
 
 def stamped(world: World, views: Views, taken: Callable[[str, int], None] = lambda robot, number: None) -> World:

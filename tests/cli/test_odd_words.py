@@ -13,6 +13,7 @@ import pytest
 from models.build.cut import verify_variant
 from models.build.measure import profiler
 from models.host_speed import HostSpeed
+from sim_worlds.sensors.suite import SUITE
 from swarm.bench.fidelity import bench as fidelity
 from swarm.cli.main import main, parser
 from swarm.cli.parser import Parser
@@ -83,8 +84,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                          (fidelity, "launch")):
         monkeypatch.setattr(module, work, lambda *_, **__: sys.exit(0))
     monkeypatch.setattr("swarm.bench.deploy.root.check_privilege", no_boards)
-    for check in ("check_fleet", "check_model"):     # they take long, and see no word as it was typed
-        monkeypatch.setattr(Installed, check, lambda *_: None)
+    # These take long, and see no word as it was typed.
+    monkeypatch.setattr(Installed, "check_model", lambda *_: None)
+    monkeypatch.setattr(Installed, "sensors", lambda _, __, robots, *___: {robot.name: SUITE for robot in robots})
     monkeypatch.setattr(Installed, "check_models", lambda *_: ["detector", "segmenter"])
     monkeypatch.setenv("SWARM_KEYS", str(tmp_path / "keys"))
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))

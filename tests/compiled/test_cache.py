@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,16 @@ def test_code_that_is_there_is_not_compiled_again(tmp_path: Path, monkeypatch: p
     for _ in range(2):                               # the first time it failed
         compile_loops()
     assert asked == [[sys.executable, "-c", f"import {', '.join(LOOPS)}"]] * 2
+
+
+@pytest.mark.parametrize("module", LOOPS)
+def test_who_imports_loops_marks_their_folder(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Else each launch in virtual time would say that it compiles them once."""
+    file, marked = str(importlib.import_module(module).__file__), list[str]()
+    monkeypatch.setattr("swarm.compiled.compiler.entry", lambda *_: lambda call: call)
+    monkeypatch.setattr("swarm.compiled.cache.mark_loops_complete", marked.append)
+    runpy.run_path(file, run_name=module)
+    assert marked == [module]
 
 
 def test_a_folder_is_complete_when_it_is_marked(tmp_path: Path) -> None:

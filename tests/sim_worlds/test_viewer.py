@@ -61,15 +61,16 @@ def test_targets_that_the_world_moves_are_shown_there() -> None:
     world = scenarios.build("warehouse", fleet, 1, render=False)
     assert isinstance(world, Engine)
     viewer = Viewer(world, fleet)
-    moved = list[tuple[int, float, float]]()
-    window_of(viewer).move_target = lambda k, x, y, yaw: moved.append((k, x, y))     # pyright: ignore[reportAttributeAccessIssue]
+    moved = list[tuple[int, float, float, float]]()
+    window_of(viewer).move_target = lambda k, x, y, yaw: moved.append((k, x, y, yaw))     # pyright: ignore[reportAttributeAccessIssue]
     viewer.show()
-    free = next(c for c in world.environment.clutter if c.label == "pallet"
-                and all(abs(c.x_m - t.x_m) + abs(c.y_m - t.y_m) > 0.3 for t in world.environment.targets))
-    world.move_target(2, free.x_m, free.y_m, world.environment.targets[2].yaw_rad)
+    free = next(c for c in world.environment.clutter
+                if all(abs(c.x_m - t.x_m) + abs(c.y_m - t.y_m) > 0.3 for t in world.environment.targets))
+    yaw_rad = world.environment.targets[2].yaw_rad   # a long thing lies along its shelf
+    world.move_target(2, free.x_m, free.y_m, yaw_rad)
     viewer.show()
     viewer.show()
-    assert moved == [(2, free.x_m, free.y_m)]
+    assert moved == [(2, free.x_m, free.y_m, yaw_rad)]
     viewer.close()
 
 

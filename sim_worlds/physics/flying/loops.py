@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.physics.bodies import TINY
 from sim_worlds.physics.flying import ATTITUDE_HZ, GRAVITY_MPS2, LEAST_UP_MPS2, RATE_HZ, STEEPEST_MPS2, VELOCITY_HZ
-from swarm.compiled.cache import FLYING_LOOPS, mark_loops_complete
+from swarm.compiled.cache import mark_loops_complete
 from swarm.compiled.compiler import entry, part
 
 TURNS, STATE = 7, 13                 # numbers of a robot: its attitude and turn rate, and all
@@ -129,4 +129,4 @@ def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp
             -one.drag_ns_per_m * x, -one.drag_ns_per_m * y, -one.drag_ns_per_m * z)      # it changes little meanwhile
 
 
-mark_loops_complete(FLYING_LOOPS)
+mark_loops_complete(__name__)

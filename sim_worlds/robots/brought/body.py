@@ -42,8 +42,10 @@ class BroughtKind(DrivingKind):
 
 
 def kind_for(robot: RobotSpec) -> RobotKind:
-    """The kind of a robot: one of ours, or that of its own URDF text. Raises: BadInput."""
-    return brought(robot.urdf, tuple(robot.wheels)) if robot.urdf else KINDS[robot.kind]
+    """The kind of a robot: one of ours, or that of its own URDF text; a rigid body with its own mass. Raises: BadInput.
+    """
+    kind = brought(robot.urdf, tuple(robot.wheels)) if robot.urdf else KINDS[robot.kind]
+    return kind if robot.physics == "kinematic" or robot.mass == 1.0 else kind.of_mass(robot.mass)
 
 
 @functools.lru_cache(64)

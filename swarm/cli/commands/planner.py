@@ -21,10 +21,8 @@ def run(given: argparse.Namespace) -> int:
     if settings.places:
         rules.in_real_time(settings.places, f"{given.file}: places")
     extras.needed("swarm planner", "numba")
-    from swarm.compiled import cache
     from swarm.net.service_manager import starting
 
     with starting("compiling the planner's loops, once for this machine", LONGEST_START_S):
         from swarm.planner import process
-    cache.mark_loops_complete(cache.PLANNER_LOOPS)
     return process.main(settings)

@@ -8,6 +8,7 @@ import msgspec
 
 from sim_worlds.maps import FloorPlan
 from swarm.core.protocol.bounds import ROBOTS_MAX
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
@@ -49,14 +50,14 @@ def check_launch(
     _streams(launch, where)
     check_link_names(launch, where)
     check_faults(launch, where)
-    robots = _scenario(launch, known, where, floor)
-    if any(fault.sensor is not None for fault in launch.faults):
-        check_sensor_faults(launch, known.sensors(launch.scenario, robots, launch.seed, floor), where)
+    robots, suites = _scenario(launch, known, where, floor)
+    check_sensor_faults(launch, suites, where)
     if launch.behaviour:
         _behaviour(launch, robots, known, where, floor)
     measures = known.measures(launch.scenario)
     check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
+    _frames(launch, suites, known, where)
 
 
 def _whole_run(launch: LaunchFile, where: str) -> None:
@@ -148,8 +149,11 @@ def _streams(launch: LaunchFile, where: str) -> None:
                 raise BadInput(at, f"{name!r} is there already", "each fleet once")
 
 
-def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | None) -> list[RobotSpec]:
-    """The scenario exists and can hold this fleet, at the places that the file names. Returns the robots."""
+def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | None
+              ) -> tuple[list[RobotSpec], Mapping[str, SensorSuite]]:
+    """The scenario exists and can hold this fleet, at the places that the file names. Returns the robots, and the
+    sensors of each.
+    """
     scenario, kinds = launch.scenario, known.kinds()
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
@@ -162,16 +166,16 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
         at = f"{where}: fleet[{i}].spawn"
         if fleet.spawn and not known.takes_spawns(scenario):
             raise BadInput(at, f"scenario {scenario} places its robots itself", "no spawn")
-        for k, (x_m, y_m) in enumerate(fleet.spawn if floor is None else ()):       # on a map all are checked at once
+        alone = fleet.spawn if floor is None and not fleet.urdf else ()     # on a map, and with bodies of the user's,
+        for k, (x_m, y_m) in enumerate(alone):                              # all are checked at once
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
     try:
-        known.check_fleet(scenario, robots, launch.seed, floor)
+        return robots, known.sensors(scenario, robots, launch.seed, floor)
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
-    return robots
 
 
 def _behaviour(
@@ -204,3 +208,16 @@ def _models(launch: LaunchFile, known: Known, where: str) -> None:
             known.check_model(stream.model)
         except BadInput as error:
             raise BadInput(f"{at}: {error.where}", error.what, error.want) from None
+
+
+def _frames(launch: LaunchFile, suites: Mapping[str, SensorSuite], known: Known, where: str) -> None:
+    """The cameras have as many pixels as each model takes whose card does not say how to scale them."""
+    for i, stream in enumerate(launch.streams):
+        wanted = known.frame_px(stream.model) if stream.source == "camera" else None
+        for robot in (robot for fleet in launch.fleet if fleet.name in stream.on for robot in fleet.robots()):
+            camera = suites[robot].camera
+            if wanted is not None and camera is not None and (camera.width_px, camera.height_px) != wanted:
+                width, height = wanted
+                raise BadInput(f"{where}: streams[{i}].model", f"{stream.model} takes frames of {width} x {height} "
+                               f"pixels, and the camera of {robot} has {camera.width_px} x {camera.height_px}",
+                               "a model whose card has an `image`, or another camera")

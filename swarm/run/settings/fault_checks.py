@@ -117,9 +117,10 @@ def _comes_back(fault: FaultSpec, duration_s: float, at: str) -> None:
 
 
 def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:
-    if name == "world" and kind not in ("kill", "stop"):
-        raise BadInput(at, f"the world is no victim of {kind}", f"a robot, a fleet, {ANY} or the planner")
     of_robots = kind in ("slow", *OF_SENSORS)
+    if name == "world" and kind not in ("kill", "stop"):
+        raise BadInput(at, f"the world is no victim of {kind}",
+                       f"a robot, a fleet or {ANY}" if of_robots else f"a robot, a fleet, {ANY} or the planner")
     processes, what = (_robots(launch), "robot") if of_robots else (launch.processes(), "process")
     rules.known(name, [*processes, *(fleet.name for fleet in launch.fleet), ANY], at, what)
 

@@ -50,17 +50,13 @@ class Known(Protocol):
         """The floor of a map, whose path then holds everywhere. Raises: BadInput."""
         ...
 
-    def check_fleet(
-        self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
-    ) -> None:
-        """Raises: ValueError if the scenario cannot hold these robots with this seed. floor: of a map, if it has one.
-        """
-        ...
-
     def sensors(
         self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
     ) -> Mapping[str, SensorSuite]:
-        """The sensors of each of these robots in a scenario that can hold them. floor: as above."""
+        """The sensors of each of these robots. floor: of a map, if it has one.
+
+        Raises: ValueError if the scenario cannot hold these robots with this seed.
+        """
         ...
 
     def takes_spawns(self, scenario: str) -> bool:
@@ -81,6 +77,10 @@ class Known(Protocol):
 
     def check_models(self, agent: AgentFile) -> Collection[str]:
         """Those of an agent's models that its board can hold. Raises: BadInput if such an agent would not start."""
+        ...
+
+    def frame_px(self, model: str) -> tuple[int, int] | None:
+        """Width and height of the only frames that a model takes; None: it takes others, too, or none at all."""
         ...
 
     def check_model(self, name: str) -> None:

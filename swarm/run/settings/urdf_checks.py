@@ -29,6 +29,8 @@ def _with_body(fleet: FleetSpec, known: Known, at: str, paths: list[str]) -> Fle
         return fleet
     if fleet.kind:
         raise BadInput(f"{at}.kind", f"{fleet.kind}, and a urdf beside it", "one of the two")
+    if fleet.battery_wh == "platform":
+        raise BadInput(f"{at}.battery_wh", "platform, and a URDF file does not tell its battery", "its energy in Wh")
     if len(fleet.wheels) == 1:
         raise BadInput(f"{at}.wheels", "one joint", "the joints of the left and the right wheel, or none")
     text, path = fleet.urdf, ""

@@ -14,6 +14,7 @@ from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.ledger import Row
 
 EARLY = 0.1                          # of a period: so much earlier a frame may fall due
+SILENT, AWAY = ("dropout",), ("kill", "restart", "stop", "crash", "battery")     # faults of a body, of a process
 SILENT_S = 1.0                       # a world reports twice a second: after this silence it was held up
 
 
@@ -25,11 +26,10 @@ def missed_rows(
 
     A stream of a robot has round(rate_hz * time present) due frames, whatever became of the robot; a robot is there all
     the time, but for those that join or leave by the launch file. Those that lie in the gaps between its submitted ones
-    are missed: by the `world` while it slipped, by the `body` while one of the robot's sensors dropped out, else by the
-    `agent` (which was dead, stopped or too busy).
+    are missed: by the `world` while it slipped, by the `body` while one of the robot's sensors dropped out and its
+    process ran, else by the `agent` (which was dead, stopped or too busy).
     """
-    dropouts = [(done.fault.target, (done.done_s, ran_s if done.ended_s is None else done.ended_s))
-                for done in faults if done.fault.kind == "dropout" and done.done_s is not None]
+    faults = list(faults)
     presence = presence or Presence(launch)
     submitted: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -43,10 +43,11 @@ def missed_rows(
         wanted = max(round(stream.rate_hz * (to_s - from_s)) - len(own), 0)
         gaps = _gaps(own, 1.0 / stream.rate_hz, from_s, to_s)
         gaps += [(to_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
+        silent, away = (_spans(faults, kinds, robot, own, ran_s) for kinds in (SILENT, AWAY))
         for at_s, number in gaps[:wanted]:
             ids[robot] += 1
-            silent = [span for name, span in dropouts if name == robot]
-            by = "world" if _within(at_s, slipped, stream) else "body" if _within(at_s, silent, stream) else "agent"
+            by = "world" if _within(at_s, slipped, stream) else "agent" if _within(at_s, away, stream) else (
+                "body" if _within(at_s, silent, stream) else "agent")
             missed.append(_row(robot, stream, at_s, number, ids[robot], by))
     return missed
 
@@ -80,6 +81,16 @@ def _gaps(own: Sequence[Row], period_s: float, from_s: float, to_s: float) -> li
 
 def _number(row: Row) -> int:
     return row.frame.number if row.frame else 0
+
+
+def _spans(
+    faults: Iterable[FaultDone], kinds: Sequence[str], robot: str, own: Sequence[Row], ran_s: float
+) -> list[tuple[float, float]]:
+    """When faults of these kinds hit a robot; one without an end lasts until the robot submits again."""
+    begun = [(done.done_s, done.ended_s) for done in faults
+             if done.fault.kind in kinds and done.fault.target == robot and done.done_s is not None]
+    return [(from_s, next((row.due_s for row in own if row.due_s > from_s), ran_s) if to_s is None else to_s)
+            for from_s, to_s in begun]
 
 
 def _within(at_s: float, spans: Iterable[tuple[float, float]], stream: StreamOn) -> bool:

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models import store
 from models.store import ModelError
 from sim_worlds import scenarios
+from sim_worlds.sensors.suite import CAMERA
 from swarm import settings_files
 from swarm.core.protocol.messages import Member
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.settings import validation, yaml_text
+from swarm.core.settings.cards import ImageForm
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
@@ -116,7 +120,8 @@ BAD_SETS = [
     ("faults=[{at_s: 5, dropout: rover_0, sensor: lidar}]", "faults[0]: dropout without for_s"),
     ("faults=[{at_s: 5, dropout: rover_9, sensor: lidar, for_s: 1}]", "no robot is called 'rover_9'"),
     ("faults=[{at_s: 5, freeze: planner, sensor: lidar, for_s: 1}]", "faults[0].freeze: no robot is called 'planner'"),
-    ("faults=[{at_s: 5, freeze: world, sensor: lidar, for_s: 1}]", "the world is no victim of freeze"),
+    ("faults=[{at_s: 5, freeze: world, sensor: lidar, for_s: 1}]",
+     "the world is no victim of freeze; a robot, a fleet or any"),
     ("faults=[{at_s: 5, dropout: any, sensor: lidr, for_s: 1}]",
      "faults[0].sensor: rover_0 has no sensor 'lidr'; one of camera, lidar"),
     ("faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]",
@@ -257,6 +262,19 @@ def _altered(card: object, folder: object = None) -> None:
 def test_a_model_that_is_not_what_its_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "check", _altered)
     assert "patrol.yaml: streams[0].model: artefacts/detector/int8.onnx: its sha256 is 4567" in refused(tmp_path)
+
+
+def test_a_camera_with_other_pixels_than_a_model_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = SensorSuite({"camera": replace(CAMERA, width_px=640, height_px=480)})
+    monkeypatch.setattr("sim_worlds.scenarios.patrol.Patrol.suite", large)
+    with pytest.raises(BadInput) as caught:
+        load_launch(Options(launch="patrol"))
+    assert str(caught.value).endswith(
+        "streams[0].model: detector takes frames of 96 x 72 pixels, and the camera of rover_0 has "
+        "640 x 480; a model whose card has an `image`, or another camera")
+    scaled = replace(store.load_card("detector"), image=ImageForm(layout="NHWC"))
+    monkeypatch.setattr(store, "load_card", lambda *_: scaled)
+    load_launch(Options(launch="patrol", assignments=["streams.1.model=detector", "variants={}"]))
 
 
 def resolved(folder: Path, **options: object) -> Resolved:

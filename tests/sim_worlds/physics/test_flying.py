@@ -46,6 +46,18 @@ def test_it_hovers_where_it_starts(physics: str) -> None:
     motion.close()
 
 
+def test_one_whose_mass_was_drawn_hovers_and_climbs_as_it_is_told() -> None:
+    fleet = [RobotSpec(name=f"q{mass}", kind="quadrotor", physics="dynamic", mass=mass) for mass in (0.6, 1.4)]
+    motion = Motion(room([Pose(0.0, -1.0, 0.0), Pose(0.0, 1.0, 0.0)]), fleet, render=False)
+    run(motion, 2.0)
+    np.testing.assert_allclose(motion.places[:, 3], 1.0, atol=2e-3)
+    for robot in (0, 1):
+        fly(motion, robot, 0.5, 0.0, 0.2, 0.0)
+    run(motion, 2.0)
+    np.testing.assert_allclose([*motion.speeds[:, 0], *motion.left_up[:, 1]], [0.5, 0.5, 0.2, 0.2], atol=0.02)
+    motion.close()
+
+
 @BOTH
 def test_a_velocity_is_in_its_level_frame(physics: str) -> None:
     motion = quads(physics, Pose(0.0, -2.0, math.pi / 2))    # looks north

@@ -8,6 +8,8 @@ import pytest
 
 from sim_worlds import scenarios
 from sim_worlds.physics.surroundings import varied
+from sim_worlds.robots import QUADROTOR, ROVER, FlyingKind
+from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.sensors.suite import CAMERA, noisier, noisy
 from sim_worlds.world_server import drawn_of
 from swarm.core.protocol.sensors import Lidar, Localisation, Odometry, SensorSuite
@@ -39,6 +41,18 @@ def test_nothing_randomised_is_a_place_as_it_was_built() -> None:
     assert randomise.surroundings(randomise.NOTHING, 7) == AS_BUILT
     assert (randomise.mass(randomise.NOTHING, 7, "a"), randomise.noise(randomise.NOTHING, 7, "a")) == (1.0, 1.0)
     assert drawn_of(file(AS_BUILT, 1.0)) == []
+
+
+def test_the_kind_of_a_rigid_body_has_the_mass_that_was_drawn() -> None:
+    """So that batteries and the control of quadrotors go by it; kinematic robots have no mass."""
+    robot = RobotSpec(name="a", kind="quadrotor", physics="dynamic", mass=1.5)
+    kind = kind_for(robot)
+    assert isinstance(kind, FlyingKind)
+    assert kind.mass_kg == pytest.approx(1.5 * QUADROTOR.mass_kg)
+    assert kind.inertia_kgm2 == pytest.approx([1.5 * one for one in QUADROTOR.inertia_kgm2])
+    assert kind_for(msgspec.structs.replace(robot, physics="kinematic")) is QUADROTOR
+    rover = kind_for(RobotSpec(name="a", kind="rover", physics="dynamic", mass=0.5))
+    assert rover.mass_kg == pytest.approx(0.5 * ROVER.mass_kg)
 
 
 def file(place: Surroundings, factor: float) -> WorldFile:

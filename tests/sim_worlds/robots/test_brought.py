@@ -222,7 +222,8 @@ streams: [{name: detect, on: [mule], model: detector, rate_hz: 5, deadline_s: 0.
      "fleet[0].wheels: my.urdf: wheels: no continuous joint is called 'elbow'"),
     (MULE, ", wheels: [left_wheel_joint]", "fleet[0].wheels: one joint; the joints of the left and the right wheel"),
     (MULE, ", kind: carrier", "fleet[0].kind: carrier, and a urdf beside it; one of the two"),
-    (MULE, ", battery_wh: platform", "fleet: robot mule_0: the battery of its platform is not known; state battery_wh"),
+    (MULE, ", battery_wh: platform",
+     "fleet[0].battery_wh: platform, and a URDF file does not tell its battery; its energy in Wh"),
 ])
 def test_a_launch_with_a_bad_body_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, more: str, said: str
@@ -234,6 +235,19 @@ def test_a_launch_with_a_bad_body_is_refused_in_one_line(
     err = capsys.readouterr().err.strip()
     assert said.format(folder=tmp_path) in err
     assert "\n" not in err
+
+
+def test_the_place_of_a_start_is_checked_for_the_body_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wall is 0.23 m away: that is too near for a rover, and for the mule with a longer base."""
+    text = (LAUNCH % ", spawn: [[-6.73, 0.5], [0, 0.5]]").replace("patrol", "search_rescue\nseed: 7")
+    (tmp_path / "mine.yaml").write_text(text)
+    for length_m, code in ((0.28, 0), (0.36, 2)):
+        (tmp_path / "my.urdf").write_text(MULE.replace('size="0.32', f'size="{length_m}'))
+        assert main(["launch", str(tmp_path / "mine.yaml"), "--dry-run"]) == code
+    said = "a robot cannot start at (-6.73, 0.5): a wall is 0.23 m away and the robot's radius"
+    assert said in capsys.readouterr().err
 
 
 def test_a_launch_carries_the_body_and_needs_no_file_from_then_on(

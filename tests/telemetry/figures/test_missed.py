@@ -71,6 +71,18 @@ def test_what_a_silent_sensor_did_not_give_is_missed_by_the_body() -> None:
                     ("rover_0", 41, "agent"), *(("rover_1", number, "agent") for number in range(20, 30))]
 
 
+def test_what_a_dead_robot_did_not_submit_is_missed_by_the_agent_whatever_ails_its_sensors() -> None:
+    rows = of("rover_0", *range(20)) + of("rover_1", *range(20), *range(40, 50))
+    faults = [FaultDone(fault=Fault(at_s=4.0, kind="dropout", target=robot, sensor="place", for_s=6.0), done_s=4.0,
+                        ended_s=10.0)
+              for robot in ("rover_0", "rover_1")]
+    faults += [FaultDone(fault=Fault(at_s=6.0, kind="battery", target="rover_0"), done_s=6.0),
+               FaultDone(fault=Fault(at_s=4.0, kind="restart", target="rover_1"), done_s=4.0, ended_s=6.0)]
+    found = Counter((r.span.request.agent, r.span.reason) for r in missed_rows(LAUNCH, rows, [], 10.0, faults=faults))
+    assert found == {("rover_0", "body"): 10, ("rover_0", "agent"): 20, ("rover_1", "agent"): 11,
+                     ("rover_1", "body"): 9}
+
+
 def test_what_falls_due_while_the_world_slips_is_missed_by_the_world() -> None:
     """The world stood still from 4 to 6 s: of both robots, 10 frames each; one more frame was the agent's."""
     there = [n for n in range(50) if not 20 <= n < 30]

@@ -19,7 +19,7 @@ from swarm.core.protocol.spans import RequestId
 from swarm.core.protocol.world import Detections, Mask, Pose
 from swarm.core.settings.cards import crossing
 from swarm.core.settings.process_files import RobotSpec
-from swarm.virtual import perception
+from swarm.virtual import perception, stamps
 from swarm.virtual.perception import Perception, cell
 from swarm.virtual.stamps import Views, stamped, write_stamp
 from tests.launcher.world import write_launch
@@ -59,6 +59,20 @@ def test_a_run_whole_and_by_stages_on_a_peer_sees_the_same(views: Views, frame: 
                 specs = crossing(OFFER.cards[model], "int8", stage + 1)
                 assert [(t.dtype, list(t.shape)) for t in given] == [(spec.dtype, spec.shape) for spec in specs]
         assert given == whole
+
+
+def test_the_view_of_a_frozen_camera_is_kept_as_long_as_it_is_asked_for(
+    views: Views, frame: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "KEPT", 10)
+    view = views.of(frame)
+    assert view is not None
+    first = frame.copy()
+    write_stamp(first, views.add(view))
+    for _ in range(30):
+        views.add(view)
+        assert views.of(frame) is view
+    assert views.of(first) is None
 
 
 def test_a_damaged_stamp_gives_an_empty_outcome(views: Views, frame: np.ndarray) -> None:

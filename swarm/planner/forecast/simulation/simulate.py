@@ -7,6 +7,7 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.compiled.cache import mark_loops_complete
 from swarm.compiled.compiler import entry, part, refer
 from swarm.planner.forecast.simulation import events as ev
 from swarm.planner.forecast.simulation.executors import begin_step, dispatch, leaves, unwanted, waits_again
@@ -279,3 +280,6 @@ def simulate(
         requests = _simulate(team, state, active, horizon_s, first + phase)
         count(state, tally, phase, requests, since_s)
     measure_latencies(tally)
+
+
+mark_loops_complete(__name__)

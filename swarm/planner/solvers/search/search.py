@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.compiled.cache import mark_loops_complete
 from swarm.compiled.compiler import entry, part, refer
 from swarm.planner.solvers.search.moves import GAIN, added, drawn, move, place_best, price, put, take, total
 from swarm.planner.solvers.search.queue import cost_of, forecast
@@ -200,3 +201,6 @@ def cost_all(tables: Tables, work: Work, costs: NDArray[np.float64]) -> None:
             price(t, w, following)
             if following > option:
                 break
+
+
+mark_loops_complete(__name__)
