@@ -26,7 +26,7 @@ KIND = "quadrotor"
 HEADLINE = "coverage"
 MEASURES = {
     "coverage": (SHARE, "locational cost of the best places by that of the robots' places, mean over the run"),
-    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean over the run"),
+    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean while one is there"),
     "best_cost": ("m2", "the same for the best places that Lloyd's algorithm finds with the true density"),
     "at_end": (SHARE, "as coverage, at the end"),
     "moves": ("", "things that have gone, each with one that has come"),
@@ -71,7 +71,7 @@ class Coverage(Engine):
         self._plots = field.plots
         self._on = list(range(len(field.targets)))           # the plot of each target
         self._points, self._area_m2 = locational.grid(field.side_m, SPACING_M)
-        self._moves = self._rounds = self._samples = 0
+        self._moves = self._rounds = self._samples = self._covered = 0
         self._shares = self._costs = self._bests = self._share = 0.0
         self._every = max(1, round(SAMPLE_S / self.dt_s))
         draw = np.random.default_rng([field.seed, 61])
@@ -93,7 +93,9 @@ class Coverage(Engine):
         self._share = min(self._best_cost / now, 1.0)        # a little more: Lloyd's algorithm has not found the best
         self._samples += 1
         self._shares += self._share
-        self._costs += now / weight
+        if math.isfinite(now):                               # a robot is there
+            self._covered += 1
+            self._costs += now / weight
         self._bests += self._best_cost / weight
 
     def _change(self) -> None:
@@ -125,8 +127,9 @@ class Coverage(Engine):
         """The progress of the mission."""
         samples = max(self._samples, 1)
         return mission_of(HEADLINE, MEASURES, {
-            "coverage": self._shares / samples, "cost": self._costs / samples, "best_cost": self._bests / samples,
-            "at_end": self._share, "moves": self._moves, "collisions": self.motion.contacts.episodes})
+            "coverage": self._shares / samples, "cost": self._costs / max(self._covered, 1),
+            "best_cost": self._bests / samples, "at_end": self._share, "moves": self._moves,
+            "collisions": self.motion.contacts.episodes})
 
     def scene(self) -> Scene:
         """The world as plain data, with the density around each thing and the best places."""
