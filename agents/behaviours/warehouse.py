@@ -73,7 +73,7 @@ class Warehouse(Picker):
         chances[[bay for bay in taken | self._avoid.keys() if bay is not None]] = 0.0
         at = pose.x_m, pose.y_m
         waits = waits_s(plan, alive.values(), first)
-        if self._wait is not None and self._wait.since is not None:      # who has waited long may wait as long again
+        if self._wait is not None and self._wait.since is not None:      # it may have to wait as long again
             aisle = self._wait.aisle
             waits[aisle] = max(waits.get(aisle, 0.0), (now - self._wait.since) / 1e9)
         return bay_choice(plan, at, chances, PICK_FROM, waits, self.bay)
@@ -93,7 +93,7 @@ class Warehouse(Picker):
         if ahead is None or self._rights.granted(self._alive(now), now):
             self._wait = self._wait and replace(self._wait, since=None)
             return way
-        if here is not None:                                 # leave it: who waits inside is in the way
+        if here is not None:                                 # leave it: a robot that waits inside is in the way
             return way[:1 + next(k for k, aisle in enumerate(aisles) if aisle != here)]
         place = self._waiting_place(plan, at, ahead, now)
         return [] if math.dist(at, place) < WAITS_M else plan.way(at, place)
