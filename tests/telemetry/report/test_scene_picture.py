@@ -11,7 +11,7 @@ from swarm.telemetry.report.map import scene_pixels
 DARK = 150
 
 
-@pytest.mark.parametrize("name", ["convoy", "coverage", "warehouse"])        # upright or square, with two rows of legend
+@pytest.mark.parametrize("name", ["convoy", "coverage", "warehouse"])      # square; with two rows of legend
 def test_nothing_is_cut_off_at_the_edge(name: str) -> None:
     with scenarios.build(name, scenarios.fleet_for(name, 2), 7, render=False) as world:
         ink = scene_pixels(world.scene()).min(axis=2) < DARK
