@@ -7,6 +7,7 @@ the robot sees, and delays it for a limited time only.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 from agents.behaviours import Behaviour, Heard, Note, Output
 from agents.behaviours.picking import notes
@@ -28,6 +29,15 @@ WAITS_M = 0.25                       # a robot this close to its waiting place w
 AVOID_NS = 8_000_000_000             # a bay that was useless, or whose way was blocked, is not chosen for so long
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The last wait of the robot for its turn."""
+
+    aisle: int
+    place: Point
+    since: int | None                # ns; None: it is over
+
+
 class Warehouse(Picker):
     """The policy of one robot; see `Behaviour`."""
 
@@ -39,8 +49,7 @@ class Warehouse(Picker):
         self._offset_ns = sorted({*team, robot}).index(robot) * SHARE_NS // max(len(team), 1)
         self._shared_at: int | None = None
         self._last_pick: tuple[int, int] | None = None       # bay and time
-        self._waits: tuple[int, Point] | None = None         # for which aisle, and where
-        self._waits_since: int | None = None
+        self._wait: Wait | None = None
         self._avoid: dict[int, int] = {}                     # bay -> until when
         self.notes_heard = self.notes_ignored = 0
 
@@ -64,8 +73,9 @@ class Warehouse(Picker):
         chances[[bay for bay in taken | self._avoid.keys() if bay is not None]] = 0.0
         at = pose.x_m, pose.y_m
         waits = waits_s(plan, alive.values(), first)
-        if self._waits is not None and self._waits_since is not None:    # who has waited long may wait as long again
-            waits[self._waits[0]] = max(waits.get(self._waits[0], 0.0), (now - self._waits_since) / 1e9)
+        if self._wait is not None and self._wait.since is not None:      # it may have to wait as long again
+            aisle = self._wait.aisle
+            waits[aisle] = max(waits.get(aisle, 0.0), (now - self._wait.since) / 1e9)
         return bay_choice(plan, at, chances, PICK_FROM, waits, self.bay)
 
     def dock(self, plan: FloorPlan, at: Point, now: int) -> Point:
@@ -81,9 +91,9 @@ class Warehouse(Picker):
         ahead = next((aisle for aisle in aisles if aisle is not None and aisle != here), None)
         self._rights.want(here if ahead is None else ahead, now)
         if ahead is None or self._rights.granted(self._alive(now), now):
-            self._waits_since = None
+            self._wait = self._wait and replace(self._wait, since=None)
             return way
-        if here is not None:                                 # leave it: who waits inside is in the way
+        if here is not None:                                 # leave it: a robot that waits inside is in the way
             return way[:1 + next(k for k, aisle in enumerate(aisles) if aisle != here)]
         place = self._waiting_place(plan, at, ahead, now)
         return [] if math.dist(at, place) < WAITS_M else plan.way(at, place)
@@ -92,17 +102,14 @@ class Warehouse(Picker):
         """Where the robot waits for an aisle. It keeps its place, unless a teammate that waits is closer to it."""
         mates = [(mate.pose.x_m, mate.pose.y_m) for mate in self._alive(now).values() if mate.aisle is not None]
         others = [mate for mate in mates if plan.aisle_at(mate) is None]
-        if self._waits is not None:
-            known, place = self._waits
-            near_m = min(ALONE_M, math.dist(at, place))
-            if known != aisle:
-                self._waits_since = None
-            elif not any(math.dist(mate, place) < near_m for mate in others):
-                return place
+        known, since = self._wait, None
+        if known is not None and known.aisle == aisle:
+            near_m = min(ALONE_M, math.dist(at, known.place))
+            if not any(math.dist(mate, known.place) < near_m for mate in others):
+                return known.place
+            since = known.since
         place = plan.waiting_place(at, aisle, others)
-        self._waits = aisle, place
-        if self._waits_since is None:
-            self._waits_since = now
+        self._wait = Wait(aisle, place, now if since is None else since)
         return place
 
     def in_vain(self, bay: int, now: int) -> None:

@@ -27,8 +27,8 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
 
     robots: so many of the scenario's kind of robot, or a fleet. physics: of the former. frames: observations have the
     camera's images, which need PyBullet. boxes: observations have so many rows of true boxes. reports: the environment
-    makes the reports that the scenario counts (`World.due_reports`). reward: of an agent for a step, or the measure
-    whose gain it is; None: that of the headline.
+    makes the reports that the scenario counts (`World.due_reports`); a robot whose battery is empty makes none. reward:
+    of an agent for a step, or the measure whose gain it is; None: that of the headline.
 
     An observation is a dict: `pose` [3] (x and y in m, heading in rad), `speeds` [2] (m/s, rad/s), `bumped` [1] (0 or
     1), `goal` [3] (1, m ahead, m to the left; zeros without `World.goal`), `scan` [beams] in m if the robot has a
@@ -114,8 +114,9 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
             self._world.act(name, acts.get(name) or self._views[name].stop(2 * self._period_s))
         for _ in range(self._steps if self.agents else 0):
             self._world.step()
+        empty = {name for name, battery in self._world.batteries().items() if battery.empty}
         for name in self.agents if self._reports else ():
-            for report in self._world.due_reports(name):
+            for report in self._world.due_reports(name) if name not in empty else ():
                 self._world.judge(name, report)
         names, ended = self.agents, self._world.time_s >= self._duration_s - self._world.dt_s / 2
         observed, after = self._observed(), self._world.mission()

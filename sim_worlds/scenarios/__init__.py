@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, cast
 
 from sim_worlds.maps import FloorPlan
+from sim_worlds.robots import KINDS
 from sim_worlds.world_interface import World
 from swarm import plugins
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.randomise import AS_BUILT, Surroundings
 
@@ -48,8 +50,12 @@ def load(name: str) -> Scenario:
 
 
 def kind(name: str) -> str:
-    """The kind of robot that a scenario is made for: its KIND, if it has one, else a rover."""
-    return getattr(load(name), "KIND", "rover")
+    """The kind of robot that a scenario is made for: its KIND, if it has one, else a rover. Raises: BadInput."""
+    made_for = getattr(load(name), "KIND", "rover")
+    if made_for not in [*KINDS]:
+        raise BadInput(f"scenario {name}: KIND", f"no kind of robot is called {made_for!r}",
+                       f"one of {', '.join(sorted(KINDS))}")
+    return made_for
 
 
 def fleet_for(name: str, robots: int, physics: Literal["dynamic", "kinematic"] = "kinematic") -> list[RobotSpec]:

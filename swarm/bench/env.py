@@ -65,6 +65,8 @@ def _measured(name: str, given: argparse.Namespace, progress: Callable[[str], No
     with contextlib.ExitStack() as opened:
         try:
             env = opened.enter_context(contextlib.closing(parallel_env(name, **options)))
+        except BadInput:
+            raise
         except ValueError as error:
             raise BadInput(f"--robots {given.robots}", str(error), "another number of robots") from None
         world = opened.enter_context(env.world_of(given.seed))

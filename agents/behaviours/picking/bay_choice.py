@@ -22,7 +22,7 @@ ON_THE_WAY = 0.9                     # share of the bays of an aisle that the ro
 SAME_M = 0.1                         # a bay this close beyond the end of a way is on it
 LEAST = 1e-3                         # chance of a bay that is as good as hopeless
 KEEP, KEEP_S = 0.7, 3.0              # a search is given up for one that takes this share of its time, and the way to a
-                                     # good that is known for one that is so much closer: who turns round loses time
+                                     # good that is known for one that is so much closer: turning round costs time
 
 
 def bay_choice(

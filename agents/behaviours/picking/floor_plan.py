@@ -15,9 +15,9 @@ RIGHT_M = 0.25                       # robots keep so far to the right of the mi
 APART_M = 0.35                       # from the middle of an outermost rack, which stands at a wall, to a robot there
 ASIDE_M = 0.3                        # from the end of a rack to a robot that waits there
 CLEAR_M = 0.45                       # from the ends of the racks to a way along them
-MOUTH_M = 0.7                        # from an end of an aisle, and to either side: who is there is in its mouth
+MOUTH_M = 0.7                        # from an end of an aisle, and to either side: a robot there is in its mouth
 BESIDE = 0.75                        # of the pitch: so close to an aisle a robot need not go back to the lane
-ALONE_M = 1.4                        # from a waiting place to whoever waits at another one
+ALONE_M = 1.4                        # from a waiting place to a robot that waits at another one
 MOST_BAYS, MOST_M = 4096, 1000.0
 
 
@@ -90,7 +90,7 @@ class FloorPlan:
     def waiting_place(self, at: Point, aisle: int, others: Sequence[Point]) -> Point:
         """Where a robot at `at`, outside the aisles, waits for an aisle: at the end of a rack, beside it if it can.
 
-        others: where others are, each at a place of its own; so nobody who waits is in the way of another one.
+        others: where others are, each at a place of its own; so no robot that waits is in the way of another one.
         """
         y = self.low_m - ASIDE_M if at[1] < self.first_m else self.high_m + ASIDE_M
         most = self.aisles / 2 * self.pitch_m - APART_M

@@ -26,7 +26,7 @@ KIND = "quadrotor"
 HEADLINE = "coverage"
 MEASURES = {
     "coverage": (SHARE, "locational cost of the best places by that of the robots' places, mean over the run"),
-    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean while there are robots"),
+    "cost": ("m2", "squared distance to the nearest robot, weighted by the density, mean while one is there"),
     "best_cost": ("m2", "the same for the best places that Lloyd's algorithm finds with the true density"),
     "at_end": (SHARE, "as coverage, at the end"),
     "moves": ("", "things that have gone, each with one that has come"),

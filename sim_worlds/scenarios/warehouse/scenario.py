@@ -16,7 +16,7 @@ again, which takes that time twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec.structs import replace
@@ -89,11 +89,11 @@ class Warehouse(Engine):
         at_work &= ~self._removed & (self._busy_until_s <= self.time_s)
         self._standstill.watch(self.motion.at[:, :2], at_work, self.time_s)
 
-    def act_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
-        """Set the velocity commands of many robots; one that handles a good stands still."""
-        robots = np.arange(len(self.names)) if robots is None else robots
+    def _command(self, give: Callable[[NDArray[np.float64], NDArray[np.intp]], None], commands: NDArray[np.float64],
+                 ttl_s: float, robots: NDArray[np.intp]) -> None:
+        """See `Engine`; a robot that handles a good stands still."""
         idle = self._busy_until_s[robots] <= self.time_s
-        super().act_all(np.where(idle[:, None], commands, 0.0), ttl_s, robots)
+        super()._command(give, np.where(idle[:, None], commands, 0.0), ttl_s, robots)
 
     def remove(self, robot: str) -> None:
         """Stop the robot. Its good is lost, and its order waits for another one."""

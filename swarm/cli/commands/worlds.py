@@ -95,8 +95,9 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
 
     check(seed, Seed, "--seed")
     check(robots, Robots, "--robots")
+    fleet = scenarios.fleet_for(name, robots)
     try:
-        world = scenarios.build(name, scenarios.fleet_for(name, robots), seed, floor, render=False)
+        world = scenarios.build(name, fleet, seed, floor, render=False)
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:

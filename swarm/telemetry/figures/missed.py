@@ -24,10 +24,11 @@ def missed_rows(
 ) -> list[Row]:
     """A row for each frame that was due in [0, ran_s) and was not submitted, in order of robot, stream and time.
 
-    A stream of a robot has round(rate_hz * time present) due frames, whatever became of the robot; a robot is there all
-    the time, but for those that join or leave by the launch file. Those that lie in the gaps between its submitted ones
-    are missed: by the `world` while it slipped, by the `body` while one of the robot's sensors dropped out and its
-    process ran, else by the `agent` (which was dead, stopped or too busy).
+    A stream of a robot has rate_hz x time present due frames, in whole frames (one more if its first one comes early in
+    its period), whatever became of the robot; a robot is there all the time, but for those that join or leave by the
+    launch file. Those that lie in the gaps between its submitted ones are missed: by the `world` while it slipped, by
+    the `body` while one of the robot's sensors dropped out and its process ran, else by the `agent` (which was dead,
+    stopped or too busy).
     """
     faults = list(faults)
     presence = presence or Presence(launch)
@@ -40,7 +41,7 @@ def missed_rows(
     for robot, stream in streams_of(launch):
         own = sorted(submitted.get((robot, stream.name), []), key=lambda row: row.due_s)
         from_s, to_s = presence.span_s(robot, ran_s)
-        wanted = max(round(stream.rate_hz * (to_s - from_s)) - len(own), 0)
+        wanted = max(_whole(to_s - from_s, 1.0 / stream.rate_hz) - len(own), 0)
         gaps = _gaps(own, 1.0 / stream.rate_hz, from_s, to_s)
         gaps += [(to_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
         silent, away = (_spans(faults, kinds, robot, own, ran_s) for kinds in (SILENT, AWAY))
@@ -64,11 +65,16 @@ def whole_slips(slips: Iterable[Slip], elapsed_s: float, ran_s: float) -> list[S
     return [*slips, *([Slip(elapsed_s, ran_s, silent_s)] if silent_s > SILENT_S else [])]
 
 
+def _whole(time_s: float, period_s: float) -> int:
+    """Frames that fall due in this time, whatever the phase of their grid."""
+    return int(time_s / period_s + EARLY)
+
+
 def _gaps(own: Sequence[Row], period_s: float, from_s: float, to_s: float) -> list[tuple[float, int]]:
     """The due moments of a stream without a submitted frame, in order, each with its number on the stream's grid."""
     if not own:
         before = round(from_s / period_s)
-        return [(from_s + (n + 0.5) * period_s, before + n) for n in range(round((to_s - from_s) / period_s))]
+        return [(from_s + (n + 0.5) * period_s, before + n) for n in range(_whole(to_s - from_s, period_s))]
     first, last = own[0], own[-1]
     free = [(max(first.due_s - k * period_s, from_s), _number(first) - k)
             for k in range(int((first.due_s - from_s) / period_s + EARLY), 0, -1)]

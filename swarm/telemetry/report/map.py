@@ -28,6 +28,7 @@ POINTS = 600                         # of one robot's path
 ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY)
 NAMES_UP_TO = 12                     # robots; more names would hide the map
 LONGER_SIDE_IN, LEAST_WIDTH_IN = 6.4, 4.8        # of the picture of a scene
+BESIDE_IN, ABOVE_IN = 0.8, 1.5       # room for the axis; for title, axis and a legend of two rows
 MARGIN_M = 0.2                       # around it
 
 
@@ -90,8 +91,8 @@ def _scene_figure(scene: Scene) -> Figure:
     obstacles = [s for s in scene.shapes if s.layer != WALL]
     x0, x1, y0, y1 = _extent(scene)
     inches_m = LONGER_SIDE_IN / max(x1 - x0, y1 - y0)
-    figure = Figure(figsize=(max((x1 - x0) * inches_m + 0.8, LEAST_WIDTH_IN), (y1 - y0) * inches_m + 1.3),
-                    layout="constrained", facecolor=paint(svg.PAPER))
+    figure = Figure(figsize=(max((x1 - x0) * inches_m + BESIDE_IN, LEAST_WIDTH_IN),
+                             (y1 - y0) * inches_m + ABOVE_IN), layout="constrained", facecolor=paint(svg.PAPER))
     axes = figure.add_subplot()
     shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
     shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")

@@ -15,7 +15,9 @@ from sim_worlds.learning.options import value_of
 from sim_worlds.learning.world_env import WorldEnv
 from sim_worlds.scenarios.convoy.scenario import DEPOT_REACH_M
 from sim_worlds.scenarios.search_rescue.claims import CLAIM_FROM_M
+from sim_worlds.scenarios.warehouse.scenario import Warehouse
 from swarm.core.protocol.world import Report
+from swarm.core.settings.process_files import RobotSpec
 
 EACH = pytest.mark.parametrize("name", scenarios.available())
 
@@ -141,6 +143,21 @@ def test_an_order_is_picked_and_delivered_by_going_there() -> None:
     assert env.step({})[4]["rover_0"]["delivered"] == 1.0
     assert world.mission().measures[3].name == "wrong_picks"
     assert (world.mission().measures[3].value, world.mission().measures[4].value) == (0.0, 0.0)      # none was refused
+    env.close()
+
+
+def test_a_robot_whose_battery_is_empty_reports_nothing_and_keeps_no_order() -> None:
+    fleet = [RobotSpec(name=name, kind="rover", physics="kinematic", battery_wh=wh)
+             for name, wh in (("weak", 0.001), ("well", None))]
+    env = started("warehouse", robots=fleet)
+    assert isinstance(env.world, Warehouse)
+    desk = env.world.desk
+    env.step({})
+    assert desk.held("weak") is not None
+    for _ in range(10):                                      # 3.6 J are half a second of a drive, away from the dock
+        env.step({"weak": np.array([1.0, 0.0], np.float32)})
+    assert env.world.batteries()["weak"].empty
+    assert (desk.held("weak"), desk.held("well") is None) == (None, False)
     env.close()
 
 

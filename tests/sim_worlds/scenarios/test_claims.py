@@ -58,7 +58,7 @@ def test_a_right_claim_brings_the_time_since_and_a_wrong_one_costs_it() -> None:
 
 
 def test_a_false_alarm_costs_more_the_earlier_it_is_made_and_the_worth_is_never_below_zero() -> None:
-    """Wrong at 1 s and found at 6 s: 0 at 10 s; -(9 - 4) without the bound. Four more right ones pay for it later."""
+    """Wrong at 1 s and found at 6 s: 0 at 10 s; -(9 - 4) without the bound. Three more right ones pay for it later."""
     all_claims = claims()
     all_claims.judge("a", made("hazard", 0.0), 1.0)          # a beacon, not a hazard
     all_claims.judge("a", made("beacon", 0.0), 6.0)

@@ -156,11 +156,16 @@ def test_robots_that_are_gone_do_not_cover_and_more_than_all_is_not_counted() ->
     w.remove("quad_0")
     step(w, SAMPLE_S)
     assert measures(w)["at_end"] < 0.9
+    cost = measures(w)["cost"]
     for name in w.names:
         w.remove(name)
     step(w, SAMPLE_S)
-    assert measures(w)["at_end"] == 0.0
-    assert math.isfinite(measures(w)["cost"])
+    assert (measures(w)["at_end"], measures(w)["cost"]) == (0.0, cost)       # without a robot it is infinite: left out
+    w = world()
+    for name in w.names:
+        w.remove(name)
+    step(w, SAMPLE_S)
+    assert (measures(w)["coverage"], measures(w)["cost"]) == (0.0, 0.0)
     w = world()
     put(w, w._best)
     w._best_cost *= 2.0                                      # as if Lloyd's algorithm had found a poor optimum

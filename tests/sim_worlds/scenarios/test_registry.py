@@ -10,6 +10,7 @@ import pytest
 
 from sim_worlds import scenarios
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
+from swarm.cli.main import main
 from swarm.core.protocol.world import Drive, Report
 from swarm.core.settings.process_files import RobotSpec
 
@@ -78,3 +79,15 @@ def test_a_file_in_another_folder_of_the_path_is_a_scenario(rendezvous: scenario
         assert world.view("rover_0").boxes() == []
     with pytest.raises(ValueError, match="no room for 999"):
         rendezvous.build([RobotSpec(name=f"r{i}", kind="rover") for i in range(999)], 1)
+
+
+def test_the_kind_of_a_scenario_is_a_kind_of_robot(
+    rendezvous: scenarios.Scenario, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert scenarios.kind("rendezvous") == "rover"
+    monkeypatch.setattr(rendezvous, "KIND", "quadrotor", raising=False)
+    assert [robot.name for robot in scenarios.fleet_for("rendezvous", 2)] == ["quadrotor_0", "quadrotor_1"]
+    monkeypatch.setattr(rendezvous, "KIND", "dragon")
+    assert main(["worlds", "show", "rendezvous"]) == 2
+    assert capsys.readouterr().err == (
+        "swarm: scenario rendezvous: KIND: no kind of robot is called 'dragon'; one of carrier, quadrotor, rover\n")

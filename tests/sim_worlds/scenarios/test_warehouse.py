@@ -19,7 +19,7 @@ from sim_worlds.scenarios.warehouse.floor import AISLE_M, plan_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S, Warehouse
 from sim_worlds.scenarios.warehouse.standstill import Standstill
 from swarm.cli.main import main
-from swarm.core.protocol.world import Drive, Pose, Report
+from swarm.core.protocol.world import Drive, Fly, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.scenarios.closed_loop import fly
 
@@ -159,6 +159,20 @@ def test_a_robot_that_handles_a_good_does_not_drive(verdict: str, takes_s: float
     w.act("rover_0", Drive(v_mps=0.0, w_radps=1.0, ttl_s=0.5))
     run(w, 0.3)
     assert w.motion.at[0, 2] != before[2]
+
+
+def test_a_robot_that_flies_stands_still_while_it_handles_a_good_too() -> None:
+    w = warehouse.build([RobotSpec(name="quad", kind="quadrotor", physics="kinematic")], 3, render=False)
+    label, bay = fetch(w, "quad")
+    assert w.judge("quad", pick(bay, label)) == "picked"
+    before = w.motion.at[0].tolist()
+    w.act("quad", Fly(vx_mps=0.5, vy_mps=0.0, vz_mps=0.5, yaw_radps=0.0, ttl_s=99.0))
+    run(w, HANDLE_S / 2)
+    assert w.motion.at[0].tolist() == before
+    run(w, HANDLE_S / 2 + 0.1)
+    w.act("quad", Fly(vx_mps=0.5, vy_mps=0.0, vz_mps=0.5, yaw_radps=0.0, ttl_s=99.0))
+    run(w, 0.5)
+    assert w.motion.at[0].tolist() != before
 
 
 def test_reports_that_make_no_sense_are_refused_and_cost_nothing() -> None:

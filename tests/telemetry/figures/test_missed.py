@@ -42,6 +42,13 @@ def test_every_frame_was_submitted() -> None:
     assert missed(of("rover_0", *range(50)) + of("rover_1", *range(50))) == []
 
 
+def test_a_frame_that_falls_due_after_the_end_is_not_missed() -> None:
+    """1.75 periods: two frames of one that begins early in its period, one of one that begins late in it."""
+    late = [Row(span=r.span, at_s=0.18, due_s=0.18, frame=r.frame) for r in of("rover_1", 0)]
+    assert missed([*of("rover_0", 0, 1), *late], ran_s=0.35) == []
+    assert missed(of("rover_0", 0, 1), ran_s=0.35) == [("rover_1", 0, "agent")]
+
+
 def test_a_hole_is_missed_by_the_agent_with_its_time() -> None:
     rows = of("rover_0", *range(20), *range(22, 50)) + of("rover_1", *range(50))
     assert missed(rows) == [("rover_0", 20, "agent"), ("rover_0", 21, "agent")]
