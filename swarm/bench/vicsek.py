@@ -2,9 +2,9 @@
 
 Robots of one speed take the mean heading of all within a radius, themselves among them, plus noise (Vicsek et al.,
 Physical Review Letters 75, 1226, 1995). Order is the length of the mean of the unit velocities. A level is `within` if
-the mean over the seeds differs from the reference by 0.03 at most, or by two standard deviations over the seeds. At
-noise 4 the order changes slowly and the reference is one run: ours, a mean of more and longer runs, lies above it
-(docs/worlds.md has what other ways of counting give).
+the mean over the seeds differs from the reference by 0.03 at most, or by two standard deviations over the seeds. Robots
+move by their new heading, as in most programs; equation 1 of the paper has the present one. The reference does not say
+which, and its curve fits the new one better (docs/worlds.md has both).
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def moved(places: NDArray[np.float64], headings: NDArray[np.float64], noise_rad:
           ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Places [n, 2] and headings [n] one step later, on a square whose opposite sides meet.
 
-    A robot moves by its present heading; its next one is the mean heading here, plus noise of +-noise_rad / 2.
+    A robot's new heading is the mean heading here, plus noise of +-noise_rad / 2; it moves by the new one.
     """
     turned = mean_headings(places, headings) + rng.uniform(-noise_rad / 2, noise_rad / 2, len(headings))
-    ahead = SPEED * np.stack([np.cos(headings), np.sin(headings)], axis=1)
+    ahead = SPEED * np.stack([np.cos(turned), np.sin(turned)], axis=1)
     return (places + ahead) % SIDE, turned
 
 

@@ -31,13 +31,15 @@ def test_headings_are_averaged_as_directions_and_across_the_sides() -> None:
     assert np.cos(turned) == pytest.approx([-1.0, -1.0])
 
 
-def test_a_step_moves_by_the_present_heading_and_wraps() -> None:
+def test_a_step_moves_by_the_new_heading_and_wraps() -> None:
     places, headings = vicsek.moved(np.array([[4.99, 1.0]]), np.array([0.0]), 0.0, RNG)
     assert places == pytest.approx(np.array([[0.02, 1.0]]))
     assert headings == pytest.approx([0.0])
     turned = [vicsek.moved(np.array([[1.0, 1.0]]), np.array([0.0]), 2.0, RNG)[1][0] for _ in range(200)]
     assert -1.0 <= min(turned) < -0.9
     assert 0.9 < max(turned) <= 1.0
+    (place,), (heading,) = vicsek.moved(np.array([[1.0, 1.0]]), np.array([0.0]), 2.0, RNG)
+    assert place == pytest.approx([1.0 + 0.03 * np.cos(heading), 1.0 + 0.03 * np.sin(heading)])
 
 
 def test_the_tolerance_is_two_standard_deviations_and_003_at_least() -> None:
