@@ -73,8 +73,8 @@ class Watch:
 
     def recorded(self, what: str) -> None:
         """An event of the run was recorded."""
-        self._faulty |= what == "fault"
-        if what in ("fault", "fault_over"):
+        self._faulty |= what in ("fault", "battery_empty")
+        if what in ("fault", "fault_over", "battery_empty"):
             self._disturbed_s = self._run.at_s
 
     def after_event(self) -> None:
