@@ -33,10 +33,10 @@ class KnownOnce(Installed):
         self._suites = dict[Hashable, Mapping[str, SensorSuite]]()
 
     def check_behaviour(
-        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+        self, behaviour: str, robots: Sequence[RobotSpec], seed: int, suites: Mapping[str, SensorSuite]
     ) -> None:
-        if (key := (behaviour, scenario, repr(robots), seed, floor and floor.path)) not in self._checked:
-            super().check_behaviour(behaviour, scenario, robots, seed, floor)
+        if (key := (behaviour, repr(robots), seed, repr(suites))) not in self._checked:
+            super().check_behaviour(behaviour, robots, seed, suites)
             self._checked.add(key)
 
     def sensors(

@@ -55,14 +55,13 @@ class Installed:
         return floor_plan(settings_files.load_map((self._folder / name).absolute()))
 
     def check_behaviour(
-        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+        self, behaviour: str, robots: Sequence[RobotSpec], seed: int, suites: Mapping[str, SensorSuite]
     ) -> None:
         """Makes the behaviour of a robot of each kind. Raises: BadInput, also for an error in a plug-in."""
         make, team = behaviours.load(behaviour), [robot.name for robot in robots]
-        with (scenarios.build(scenario, robots, seed, floor, render=False) as world,
-              plugins.blamed(f"{behaviours.__name__}.{behaviour}")):
+        with plugins.blamed(f"{behaviours.__name__}.{behaviour}"):
             for robot in {robot.kind: robot.name for robot in robots}.values():
-                make(robot, team, seed, world.sensors(robot))
+                make(robot, team, seed, suites[robot])
 
     def sensors(
         self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None

@@ -53,7 +53,7 @@ def check_launch(
     robots, suites = _scenario(launch, known, where, floor)
     check_sensor_faults(launch, suites, where)
     if launch.behaviour:
-        _behaviour(launch, robots, known, where, floor)
+        _behaviour(launch, robots, suites, known, where)
     measures = known.measures(launch.scenario)
     check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
@@ -179,12 +179,12 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
 
 
 def _behaviour(
-    launch: LaunchFile, robots: Sequence[RobotSpec], known: Known, where: str, floor: FloorPlan | None
+    launch: LaunchFile, robots: Sequence[RobotSpec], suites: Mapping[str, SensorSuite], known: Known, where: str
 ) -> None:
     """The behaviour exists, and the robots have the sensors that it needs."""
     rules.known(launch.behaviour, known.behaviours(), f"{where}: behaviour", "behaviour")
     try:
-        known.check_behaviour(launch.behaviour, launch.scenario, robots, launch.seed, floor)
+        known.check_behaviour(launch.behaviour, robots, launch.seed, suites)
     except BadInput as error:
         raise BadInput(f"{where}: behaviour", f"{error.where}: {error.what}", error.want) from None
 

@@ -29,9 +29,9 @@ class Known(Protocol):
         ...
 
     def check_behaviour(
-        self, behaviour: str, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
+        self, behaviour: str, robots: Sequence[RobotSpec], seed: int, suites: Mapping[str, SensorSuite]
     ) -> None:
-        """Raises: BadInput if a robot of the scenario cannot behave so, as it lacks a sensor. floor: as below."""
+        """Raises: BadInput if one of these robots, with its sensors, cannot behave so, as it lacks one."""
         ...
 
     def measures(self, scenario: str) -> Collection[str]:
