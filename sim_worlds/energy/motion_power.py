@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.physics import GRAVITY_MPS2
 from sim_worlds.robots import DrivingKind, FlyingKind, RobotKind
 
-GRAVITY_MPS2 = 9.81
 AIR_KG_PER_M3 = 1.225                # at sea level and 15 degrees: International Standard Atmosphere
 ROTORS = 4
 

@@ -1,5 +1,7 @@
 """Physics: solids, rigid bodies in PyBullet, and the motion of a fleet."""
 
+GRAVITY_MPS2 = 9.81
+
 STEP_S = 1 / 240
 """Simulated time of one step of rigid bodies: PyBullet's default, for which its solver is tuned."""
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sim_worlds import robots as robot_kinds
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
-from sim_worlds.physics import STEP_S, urdf
+from sim_worlds.physics import GRAVITY_MPS2, STEP_S, urdf
 from sim_worlds.physics.solids import Colour, Solid, box, shift
 from sim_worlds.robots import DrivingKind, RobotKind
 from sim_worlds.robots.brought.body import BroughtKind, kind_for
@@ -80,7 +80,7 @@ WindowClosed: type[Exception] = _p.error
 class Bullet:
     """An environment and robots as rigid bodies, in one DIRECT client; a context manager.
 
-    window: show them in a window, which needs a display, in place of DIRECT.
+    window: show them in a window, which needs a display, in place of DIRECT. A frame of `camera` hides things there.
 
     Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves; one that
     flies is a free body that `push` moves. Where one flies, the ceiling stops bodies, and nobody sees it.
@@ -94,7 +94,7 @@ class Bullet:
                  camera: Camera = CAMERA, *, window: bool = False) -> None:
         self.environment = environment
         self._kinds = [kind_for(r) for r in robots]
-        self._camera, self._window = camera, window
+        self._camera = camera
         starts = environment.spawns if poses is None else poses
         if len(starts) < len(robots):
             raise ValueError(f"{len(robots)} robots, but only {len(starts)} start poses")
@@ -115,7 +115,7 @@ class Bullet:
         c, b = self._client, self.environment
         _p.setPhysicsEngineParameter(fixedTimeStep=STEP_S, numSubSteps=0, deterministicOverlappingPairs=1,
                                      numSolverIterations=20, solverResidualThreshold=RESIDUAL_MPS, physicsClientId=c)
-        _p.setGravity(0, 0, -9.81, physicsClientId=c)
+        _p.setGravity(0, 0, -GRAVITY_MPS2, physicsClientId=c)
         half = b.size_m + 1.0
         ground = [box(0, 0, -1.0, half, half, 1.0, b.floor_colour)]
         chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
@@ -287,8 +287,7 @@ class Bullet:
 
         Pixels without a body get the colour of the ceiling.
         """
-        if not self._window:                                 # which would lose them, too
-            self._cull(pose)
+        self._cull(pose)
         cam, turn = self._camera, turn_of(pose)
         pitch = math.radians(cam.pitch_deg)
         eye = np.array([pose.x_m, pose.y_m, pose.z_m]) + turn @ (cam.mount_x_m, 0.0, cam.mount_z_m)

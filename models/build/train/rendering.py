@@ -52,7 +52,7 @@ def render_frames(scenario: str, seed: int, count: int, robots: int = 8,
     """
     if robots < 1:
         raise ValueError(f"frames need at least 1 robot, not {robots}")
-    kind = getattr(scenarios.load(scenario), "KIND", "rover")
+    kind = scenarios.kind(scenario)
     other_kind = "carrier" if kind == "rover" else kind
     fleet = [RobotSpec(name=f"robot_{i}", kind=other_kind if i % 4 == 3 else kind, physics="kinematic")
              for i in range(robots)]

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.physics import STEP_S
+from sim_worlds.physics import GRAVITY_MPS2, STEP_S
 from sim_worlds.physics.bodies import Ramps
-from sim_worlds.physics.flying import CONTROL_EVERY, GRAVITY_MPS2
+from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.physics.flying.loops import FIGURES, STATE, WANTED, control, steer
 from sim_worlds.robots import FlyingKind
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.physics import GRAVITY_MPS2
 from sim_worlds.physics.bodies import TINY
-from sim_worlds.physics.flying import ATTITUDE_HZ, GRAVITY_MPS2, LEAST_UP_MPS2, RATE_HZ, STEEPEST_MPS2, VELOCITY_HZ
+from sim_worlds.physics.flying import ATTITUDE_HZ, LEAST_UP_MPS2, RATE_HZ, STEEPEST_MPS2, VELOCITY_HZ
 from swarm.compiled.cache import mark_loops_complete
 from swarm.compiled.compiler import entry, part
 

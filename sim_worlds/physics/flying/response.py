@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.physics.flying import ATTITUDE_HZ, GRAVITY_MPS2, RATE_HZ, VELOCITY_HZ
+from sim_worlds.physics import GRAVITY_MPS2
+from sim_worlds.physics.flying import ATTITUDE_HZ, RATE_HZ, VELOCITY_HZ
 from sim_worlds.robots import FlyingKind
 
 Reals = NDArray[np.float64]

@@ -15,14 +15,10 @@ from swarm.core.settings.process_files import RobotSpec
 SCENARIOS = sorted(set(frame_sets.SCENARIOS["detect"]))
 
 
-def kind_of(scenario: str) -> str:
-    return getattr(scenarios.load(scenario), "KIND", "rover")
-
-
 def test_the_detector_sees_each_scenario_that_has_targets() -> None:
     having = []
     for name in scenarios.available():
-        fleet = [RobotSpec(name="robot_0", kind=kind_of(name), physics="kinematic")]
+        fleet = [RobotSpec(name="robot_0", kind=scenarios.kind(name), physics="kinematic")]
         with scenarios.build(name, fleet, 1, render=False) as world:
             assert isinstance(world, Engine)
             having += [name] if world.environment.targets else []
@@ -34,7 +30,7 @@ def test_frames_show_targets_from_where_robots_are(scenario: str) -> None:
     frames = list(render_frames(scenario, 1001, 12, robots=3))
     assert sum(any(box.counts for box in frame.boxes) for frame in frames) >= 4
     assert {frame.image.shape for frame in frames} == {(72, 96, 3)}
-    flies = isinstance(KINDS[kind_of(scenario)], FlyingKind)
+    flies = isinstance(KINDS[scenarios.kind(scenario)], FlyingKind)
     assert all((frame.pose.z_m > 0.8) == flies for frame in frames)
 
 
