@@ -66,10 +66,9 @@ class Engine(World):
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
-        self._steps = 0
         self._expires_s = np.full(len(fleet), np.inf)        # of each robot's command
-        self._first_s = math.inf                             # no command expires before
-        self._removed = np.zeros(len(fleet), bool)
+        self._steps, self._first_s = 0, math.inf             # no command expires before
+        self._everyone, self._removed = np.arange(len(fleet)), np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
@@ -136,18 +135,18 @@ class Engine(World):
 
     def _able(self, to: str, robots: NDArray[np.intp] | None) -> NDArray[np.intp]:
         """Robots by index. Raises: CannotAct if one of them cannot do that."""
-        robots = np.arange(len(self.names)) if robots is None else robots
-        others = robots[self.motion.bodies.flies[robots] != (to == "fly")]
-        if others.size:
-            robot = self._fleet[int(others[0])]
+        robots = self._everyone if robots is None else robots
+        unable = self.motion.bodies.unable[to]
+        if unable and (others := unable.intersection(robots.tolist())):
+            robot = self._fleet[min(others)]
             raise CannotAct(f"robot {robot.name} is a {robot.kind}, which cannot {to}")
         return robots
 
     def _command(self, give: Callable[[NDArray[np.float64], NDArray[np.intp]], None], commands: NDArray[np.float64],
                  ttl_s: float, robots: NDArray[np.intp]) -> None:
         """Give commands that hold for `ttl_s`."""
-        here = ~self._removed[robots]
-        robots, commands = robots[here], commands[here]
+        if self._removed.any():
+            robots, commands = robots[here := ~self._removed[robots]], commands[here]
         alive = ttl_s > 0.0                                  # false also for nan
         give(commands if alive else np.zeros_like(commands), robots)
         self._expires_s[robots] = self.time_s + ttl_s if alive else np.inf
@@ -293,6 +292,9 @@ class Engine(World):
 
 
 def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
-    """A mission from a scenario's measures (name -> unit and meaning) and their present values."""
+    """A mission from a scenario's measures (name -> unit and meaning) and their present finite values."""
+    odd = {name: value for name, value in values.items() if not math.isfinite(value)}
+    if odd:
+        raise ValueError(f"a measure is no finite number: {odd}")
     return Mission(headline=headline, measures=[
         Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])

@@ -17,7 +17,10 @@ Reals = NDArray[np.float64]
 
 
 class Bodies:
-    """Upright cylinders: radii and the heights of both ends above the base, [n]; flies: bool [n]."""
+    """Upright cylinders: radii and the heights of both ends above the base, [n]; flies: bool [n].
+
+    unable: the robots, by index, that cannot `drive` and those that cannot `fly`.
+    """
 
     def __init__(self, kinds: Sequence[RobotKind]) -> None:
         self.radii_m = np.array([kind.radius_m for kind in kinds], float)
@@ -25,6 +28,8 @@ class Bodies:
         self.high_m = np.array([kind.high_m for kind in kinds], float)
         self.flies = np.array([isinstance(kind, FlyingKind) for kind in kinds], bool)
         self.any_flies = bool(self.flies.any())
+        self.unable = {"drive": set(np.flatnonzero(self.flies).tolist()),
+                       "fly": set(np.flatnonzero(~self.flies).tolist())}
 
     def level_with(self, z_m: Reals, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether two robots have some height in common, bool [pairs]. z_m: of all bases, [n]."""
@@ -73,8 +78,8 @@ class Ramps:
         top = self._top[robots]
         if commands.shape[1] < top.shape[1]:
             commands = np.column_stack([commands, np.zeros_like(commands)])
-        finite = np.isfinite(commands).all(axis=1, keepdims=True)
-        wanted = np.where(finite, commands, 0.0)
+        finite = np.isfinite(commands)
+        wanted = commands.copy() if finite.all() else np.where(finite.all(axis=1, keepdims=True), commands, 0.0)
         if self._any_flies:
             level = wanted[:, ::2]
             share = np.minimum(1.0, top[:, 0] / np.maximum(np.hypot(level[:, 0], level[:, 1]), TINY))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import numpy as np
-from numpy.typing import NDArray
 
 FIXED = -1                           # the other one in a contact with a wall or a thing that has no number of its own
 GAP_S = 0.5                          # a shorter pause in a contact does not end its episode
-_BITS, _SHIFT = 31, 1 << 30          # two numbers of robots or things, from -2**30 on, in one
-
-Indices = NDArray[np.intp]
 
 
 class Contacts:
@@ -18,20 +17,15 @@ class Contacts:
     def __init__(self, count: int) -> None:
         self.episodes = 0
         self.bumped = np.zeros(count, bool)
-        self._pairs, self._seen_s = np.zeros(0, np.int64), np.zeros(0)      # of the last GAP_S
+        self._seen_s = dict[tuple[int, int], float]()        # of the pairs of the last GAP_S
 
-    def add(self, robots: Indices, others: Indices, now_s: float) -> None:
-        """Record contacts of robots with others: a robot by its index, anything else by a number below 0.
+    def add(self, pairs: Iterable[tuple[int, int]], now_s: float) -> None:
+        """Record contacts of two: a robot by its index, anything else by a number below 0.
 
         A contact starts an episode unless the same pair was in contact just before.
         """
-        self.bumped[robots] = True
-        self.bumped[others[others >= 0]] = True
-        low, high = np.minimum(robots, others).astype(np.int64), np.maximum(robots, others).astype(np.int64)
-        pairs = np.unique(((low + _SHIFT) << _BITS) + (high + _SHIFT))
-        recent = now_s - self._seen_s <= GAP_S
-        known, seen_s = self._pairs[recent], self._seen_s[recent]
-        self.episodes += int((~np.isin(pairs, known)).sum())
-        others_known = ~np.isin(known, pairs)
-        self._pairs = np.concatenate([known[others_known], pairs])
-        self._seen_s = np.concatenate([seen_s[others_known], np.full(len(pairs), now_s)])
+        now = {(one, other) if one < other else (other, one) for one, other in pairs}
+        self.bumped[[robot for pair in now for robot in pair if robot >= 0]] = True
+        self.episodes += sum(now_s - self._seen_s.get(pair, -math.inf) > GAP_S for pair in now)
+        self._seen_s = {pair: seen_s for pair, seen_s in self._seen_s.items() if now_s - seen_s <= GAP_S}
+        self._seen_s.update(dict.fromkeys(now, now_s))

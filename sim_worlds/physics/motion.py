@@ -5,7 +5,7 @@ PyBullet is imported only when a robot is dynamic or frames are rendered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,9 +125,9 @@ class Motion:
             return
         for i in self._driving:
             self._read(i)
-        if self._airborne is not None:
+        if self._airborne is not None and self.bullet is not None:
             self._airborne.steer(self._ramps, self._update_s, self.places, self.speeds, self.left_up)
-            self._touch(self._airborne.robots)
+            self._touch(self.bullet.contacts(self._airborne.robots))
         if self._any_kinematic:
             self._glide(self._ramps.after(self._update_s), self._kinematic)
 
@@ -141,7 +141,7 @@ class Motion:
         self._learn_of_stops()
         self._misplaced[moved] = True
         if robots.size:
-            self.contacts.add(robots, others, self._steps * self.dt_s)
+            self.contacts.add(zip(robots.tolist(), others.tolist(), strict=True), self._steps * self.dt_s)
         if self._dynamic:                                    # which may run into the others
             self._place_bodies()
 
@@ -186,17 +186,13 @@ class Motion:
         pose = self.bullet.pose(i)
         self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
         self.speeds[i] = self.bullet.velocity(i, pose.heading_rad)
-        others = [self._index_of.get(body, FIXED - 1 - body) for body in sorted(self.bullet.touching(i))]
-        if others:
-            self.contacts.add(np.full(len(others), i), np.array(others), self._steps * self.dt_s)
+        self._touch((i, body) for body in self.bullet.touching(i))
 
-    def _touch(self, flying: Sequence[int]) -> None:
-        """Read the contacts of rigid bodies that fly."""
-        assert self.bullet is not None
-        pairs = self.bullet.contacts(flying)
-        if pairs:
-            others = [self._index_of.get(body, FIXED - 1 - body) for _, body in pairs]
-            self.contacts.add(np.array([i for i, _ in pairs]), np.array(others), self._steps * self.dt_s)
+    def _touch(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Record contacts of robots, by index, with bodies."""
+        numbers = [(robot, self._index_of.get(body, FIXED - 1 - body)) for robot, body in pairs]
+        if numbers:
+            self.contacts.add(numbers, self._steps * self.dt_s)
 
     def _place_bodies(self) -> None:
         """Put the bodies of the kinematic robots where the robots are."""

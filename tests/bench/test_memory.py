@@ -30,7 +30,7 @@ def check(stream_bytes: int, flood: int) -> None:
 
 
 def test_a_peer_that_never_reads_and_a_flood_cost_little_memory() -> None:
-    check(96 << 20, 20_000)
+    check(48 << 20, 10_000)
 
 
 @pytest.mark.long

@@ -115,14 +115,16 @@ def filled(action: argparse.Action, word: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("words", "actions"), COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
+@pytest.mark.parametrize("each", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_odd_words_are_answered_in_one_line(
-    words: list[str], actions: list[argparse.Action], capsys: pytest.CaptureFixture[str]
+    words: list[str], actions: list[argparse.Action], each: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One odd word in `each`, others for the next argument."""
     faults = {}
-    for odd in actions:
+    for k, odd in enumerate(actions):
         needed = [action for action in actions if action is not odd and action.required]
         plain = [text for action in needed for text in filled(action, PLAIN.get(action.dest, "absent"))]
-        for word in NUMBERS if odd.type in (int, float) else TEXTS:
+        for word in (NUMBERS if odd.type in (int, float) else TEXTS)[k % each::each]:
             fault = fault_of([*words, *plain, *filled(odd, word)], capsys)
             if fault:
                 faults[odd.dest, word[:20]] = fault[-300:]

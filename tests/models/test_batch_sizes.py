@@ -46,7 +46,9 @@ def frames() -> NDArray[np.uint8]:
         return file["images"]
 
 
-@pytest.mark.parametrize(("name", "variant"), SHIPPED)
+@pytest.mark.parametrize(("name", "variant"), [
+    pytest.param(*key, marks=[] if key[0] == "detector" or key[1].startswith("small") else [pytest.mark.long])
+    for key in SHIPPED])
 def test_several_at_once_give_what_each_gives_alone(name: str, variant: str, frames: NDArray[np.uint8]) -> None:
     card = load_card(name, ARTEFACTS)
     session, solve = Session(artefact(card, variant, ARTEFACTS)), task(card)

@@ -28,8 +28,9 @@ def detector(variant: str = "int8") -> Path:
     return artefact(load_card("detector", ARTEFACTS), variant, ARTEFACTS)
 
 
-@pytest.mark.parametrize(("name", "variant"), SHIPPED)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("name", "variant", "threads"), [
+    pytest.param(*key, threads, marks=[] if key == ("detector", "int8") or (threads == 1 and key[0] == "detector")
+                 else [pytest.mark.long]) for key in SHIPPED for threads in (1, 2)])
 def test_outputs_are_the_same_bits_with_and_without_the_cache(name: str, variant: str, threads: int) -> None:
     path = artefact(load_card(name, ARTEFACTS), variant, ARTEFACTS)
     cold, warm = Session(path, threads), Session(path, threads)

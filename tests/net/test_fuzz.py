@@ -21,7 +21,7 @@ from tests.core.peak import growth_bytes
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 
-MUTATED = 20_000                     # and as many that make no sense
+MUTATED = 10_000                     # and as many that make no sense
 MESSAGES, BATCH = 2 * MUTATED, 250
 GROWTH_BYTES = 64 << 20              # of the process, with what the peer itself has in its queues
 MIB = 1 << 20

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.physics import UPDATE_EVERY
 from sim_worlds.physics.bodies import Ramps
 from sim_worlds.physics.flying import CONTROL_EVERY
 from sim_worlds.physics.flying.flight import Flight
@@ -42,21 +43,18 @@ class Airborne:
     def push(self) -> None:
         """Forces and torques for the next step."""
         if self._steps % CONTROL_EVERY == 0:
-            numbers = iter(self._flight.push().ravel().tolist())
-            pushes = list(zip(numbers, numbers, numbers, strict=True))
-            self._forces, self._torques = pushes[:len(self.robots)], pushes[len(self.robots):]
+            self._forces, self._torques = self._flight.push().tolist()
         self._bullet.push(self.robots, self._forces, self._torques)
         self._steps += 1
 
     def read(self) -> None:
-        """Read the states after a step, where control runs next."""
+        """Read the states after a step, where control runs next: of what it needs then, no more."""
         if self._steps % CONTROL_EVERY == 0:
-            self._places, self._velocities = self._bullet.states(self.robots)
-            self._turns(self._numbers, 0, *_flat(map(_second, self._places)),
-                        *_flat(map(_second, self._velocities)))
+            places, velocities = self._bullet.states(self.robots)
+            self._turns(self._numbers, 0, *_flat(map(_second, places)), *_flat(map(_second, velocities)))
+            if self._steps % UPDATE_EVERY == 0:
+                self._rest(self._numbers, self._rest_at, *_flat(map(_first, places)), *_flat(map(_first, velocities)))
 
     def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """See `Flight.steer`."""
-        self._rest(self._numbers, self._rest_at, *_flat(map(_first, self._places)),
-                   *_flat(map(_first, self._velocities)))
         self._flight.steer(ramps, dt_s, places, speeds, left_up)

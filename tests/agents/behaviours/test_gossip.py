@@ -47,7 +47,7 @@ def test_every_cut_and_every_longer_note_is_refused(k: int) -> None:
             decode(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(topic=st.sampled_from([gossip.MAP_TOPIC, gossip.FINDS_TOPIC, "", "other"]),
        data=st.one_of(st.binary(max_size=1200),
                       st.builds(lambda d, i, b: d[:i] + bytes([b]) + d[i + 1:], st.sampled_from(GOOD),

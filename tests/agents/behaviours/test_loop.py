@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     ends = []
     for _ in range(2):
         toy = Toy(THREE_ROOMS, dict(STARTS), targets=TARGETS, seed=5)
-        toy.run(80)
+        toy.run(30)
         ends.append(toy.poses)
     assert ends[0] == ends[1]
 

@@ -145,7 +145,7 @@ def simulate(kind: Kind, seeds: range) -> Counter[str]:
 
 
 @pytest.mark.parametrize(("kind", "seeds"), [
-    (mixed, range(120)), (overloaded, range(20))])
+    (mixed, range(60)), (overloaded, range(10))])
 def test_schedules_with_runs_of_several(kind: Kind, seeds: range) -> None:
     seen = simulate(kind, seeds)
     assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"

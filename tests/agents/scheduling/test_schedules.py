@@ -39,14 +39,14 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
     return seen
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", range(3))
 def test_mixed_schedules(block: int) -> None:
     seen = simulate(mixed, range(block * 60, block * 60 + 60))
     del seen["aged"], seen["waited"]         # they are too short for that
     assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", range(3))
 def test_overloaded_schedules(block: int) -> None:
     seen = simulate(overloaded, range(block * 10, block * 10 + 10))
     for key in ("chains", "guards", "covered", "fallbacks", "waited", "aborted", "late"):        # all is at home
@@ -54,10 +54,9 @@ def test_overloaded_schedules(block: int) -> None:
     assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
 
 
-@pytest.mark.parametrize("block", range(2))
-def test_guards_keep_what_they_promise(block: int) -> None:
+def test_guards_keep_what_they_promise() -> None:
     """No run is longer than its p95, timers are late by up to LATE_NS, and up to all peers are silent."""
-    seen = simulate(promised, range(block * 75, block * 75 + 75))
+    seen = simulate(promised, range(75))
     assert seen["covered"] > 300                     # silent peers lose their work
     assert seen["fallbacks"] > 200
     assert seen["waited"] > 5, "more urgent work never met a fallback"

@@ -15,8 +15,8 @@ from models.store import ARTEFACTS
 from swarm.core.settings.cards import crossing
 
 SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in store.load_card(name, ARTEFACTS).variants]
-QUICK = [("detector", "fp32"), ("detector", "int8"), ("detector", "small_int8"), ("detector", "small_int8_trt")]
-SLOW = [("segmenter", "fp32"), ("segmenter", "int8_trt")]    # runs of tens of milliseconds
+QUICK = [("detector", "int8"), ("detector", "small_int8_trt")]
+STAGED = [*QUICK, ("detector", "student_fp32"), ("segmenter", "small_int8")]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: l
 
 
 @pytest.mark.parametrize(("name", "variant"), [
-    pytest.param(*key, marks=[pytest.mark.long] if key in SLOW else [])
+    pytest.param(*key, marks=[] if key in STAGED else [pytest.mark.long])
     for key in SHIPPED if not key[1].endswith("fp16")])
 def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)

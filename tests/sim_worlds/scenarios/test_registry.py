@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sim_worlds import scenarios
+from sim_worlds.engine import mission_of
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from swarm.cli.main import main
 from swarm.core.protocol.world import Drive, Report
@@ -91,3 +93,10 @@ def test_the_kind_of_a_scenario_is_a_kind_of_robot(
     assert main(["worlds", "show", "rendezvous"]) == 2
     assert capsys.readouterr().err == (
         "swarm: scenario rendezvous: KIND: no kind of robot is called 'dragon'; one of carrier, quadrotor, rover\n")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_measure_that_is_not_finite_ends_the_world_in_plain_words(value: float) -> None:
+    """No message carries it: the news of the world would be lost."""
+    with pytest.raises(ValueError, match=r"a measure is no finite number: {'met': (nan|inf)}"):
+        mission_of("met", {"met": ("", "meetings")}, {"met": value})

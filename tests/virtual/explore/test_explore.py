@@ -62,6 +62,7 @@ def _never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Membership, "_check_silence", lambda self, name, member, now: [])
 
 
+@pytest.mark.long
 def test_a_finding_is_shrunk_to_a_launch_that_reproduces_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _never_lost(monkeypatch)
     seed = next(seed for seed in range(100) if explored(resolved_one(seed, SMALL)).broken)
