@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -206,6 +205,10 @@ class Engine(World):
             self._seen_at, self._seen = self._steps, self.motion.places.copy()
         return TrueView(self._things, self._seen, self.index(robot))
 
+    def poses(self) -> dict[str, Pose]:
+        """Where the robots are now, by name."""
+        return dict(zip(self.names, self.motion.poses, strict=True))
+
     def places(self) -> NDArray[np.float64]:
         """Where all robots are now: x, y in metres, [robots, 2]."""
         return self.motion.at[:, :2].copy()
@@ -220,19 +223,8 @@ class Engine(World):
         return "wrong"
 
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
-        """Put a target, by its index, elsewhere at once: cameras see it there from now on.
-
-        What stops robots and lidars stays as it is. So a target must stand on a piece of clutter that is larger, before
-        and after. Raises ValueError if it does not.
-        """
-        before = self.environment.targets[target]
-        after = before.moved(x_m, y_m, yaw_rad)
-        for thing in (before, after):
-            if not any(clutter.rect().holds(thing.rect()) for clutter in self.environment.clutter):
-                raise ValueError(f"the {thing.label} at ({thing.x_m:g}, {thing.y_m:g}) stands on nothing larger: "
-                                 "it cannot move, since it stops robots and lidars")
-        targets = (*self.environment.targets[:target], after, *self.environment.targets[target + 1:])
-        self.environment = replace(self.environment, targets=targets)
+        """Put a target, by its index, elsewhere at once: cameras see it there from now on. Raises as `moved`."""
+        self.environment = self.environment.moved(target, x_m, y_m, yaw_rad)
         self._things = self._things.of(self.environment)
         if self.motion.bullet is not None:
             self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,20 @@ class Environment:
     def marks(self) -> list[SceneMark]:
         """The targets, nothing done with them."""
         return [SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in self.targets]
+
+    def moved(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> Environment:
+        """The same with a target, by its index, elsewhere.
+
+        What stops robots and lidars stays as it is. So a target must stand on a piece of clutter that is larger, before
+        and after. Raises ValueError if it does not.
+        """
+        before = self.targets[target]
+        after = before.moved(x_m, y_m, yaw_rad)
+        for thing in (before, after):
+            if not any(clutter.rect().holds(thing.rect()) for clutter in self.clutter):
+                raise ValueError(f"the {thing.label} at ({thing.x_m:g}, {thing.y_m:g}) stands on nothing larger: "
+                                 "it cannot move, since it stops robots and lidars")
+        return replace(self, targets=(*self.targets[:target], after, *self.targets[target + 1:]))
 
     def occupancy(self, resolution_m: float = 0.1, inflate_m: float = 0.0) -> NDArray[np.bool_]:
         """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of a solid."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.sensors import SensorSuite
-from swarm.core.protocol.world import Act, BatteryState, Observation, Report
+from swarm.core.protocol.world import Act, BatteryState, Observation, Pose, Report
 from swarm.core.settings.randomise import Surroundings
 
 
@@ -91,6 +91,10 @@ class World(ABC):
     def surround(self, surroundings: Surroundings) -> None:
         """Vary floor and looks of the place, before the start. Raises: ValueError if this world cannot."""
         raise ValueError("this world has nothing that can be randomised; leave out randomise")
+
+    def poses(self) -> dict[str, Pose]:
+        """Where robots are now, by name, without the noise of their sensors; of those that this world knows of."""
+        return {}
 
     def places(self) -> NDArray[np.float64] | None:
         """Where all robots are now: x, y in metres, [robots, 2]. None: this world does not know."""

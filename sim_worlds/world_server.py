@@ -58,7 +58,7 @@ class WorldServer:
         self._present = dict.fromkeys(world.names)
         self._due: list[tuple[int, int, str]] = []       # a heap: simulated time of a robot's next observation
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
-        self._poses: dict[str, Pose] = {}
+        self._seen: dict[str, Pose] = {}                     # of robots that were sent an observation
         self._cannot: dict[str, int] = {}                # acts of another kind of robot, by robot
         self._sensor_faults = SensorFaults(settings.seed, world.sensors)
         self._drawn = drawn_of(settings)
@@ -219,7 +219,7 @@ class WorldServer:
         with_frame = self._observations_sent[name] % self._frame_every == 0
         self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
-        self._poses[name] = seen.pose
+        self._seen[name] = seen.pose
         seen = self._sensor_faults.of(name, seen, self._world.time_s)
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
         sensed = msg.Sensed(
@@ -240,12 +240,17 @@ class WorldServer:
         if self._participant.report(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
-            mission=self._world.mission(), poses=dict(self._poses), batteries=self._world.batteries(),
+            mission=self._world.mission(), poses=self._poses(), batteries=self._world.batteries(),
             elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
             out_of_reach=self._reach.share_apart if self._reach is not None else None,
             loop_late_ms_p99=late.quantile_ms(0.99), loop_late_ms_max=late.longest_ns / 1e6,
         )):
             self._slips.told()
+
+    def _poses(self) -> dict[str, Pose]:
+        """Where the robots are that were sent an observation; where the world does not know, where they think to be."""
+        true = self._world.poses()
+        return {name: true.get(name, seen) for name, seen in self._seen.items()}
 
     def _scene(self) -> msg.Scene:
         return msg.Scene(json=msgspec.json.encode(self._world.scene()))

@@ -19,8 +19,8 @@ SLOW = Board(speed={"fp32": 0.004, "int8": 0.004}, memory_mb=4000, power_w=10.0,
 FAST = Board(speed={"fp32": 0.4, "int8": 0.4}, memory_mb=4000, power_w=10.0, source="test")
 LAUNCH = LaunchFile(
     version=1, scenario="search_rescue", seed=3, duration_s=4.0, policy="planner", clock="virtual",
-    fleet=[FleetSpec(name="rover", count=1, board="slow", physics="kinematic"),
-           FleetSpec(name="carrier", count=1, board="fast", physics="kinematic")],
+    fleet=[FleetSpec(name="rover", count=1, board="slow", physics="kinematic", sensors="exact"),
+           FleetSpec(name="carrier", count=1, board="fast", physics="kinematic", sensors="exact")],
     streams=[StreamOn(name="detect", on=["rover", "carrier"], model="detector", rate_hz=5.0, deadline_s=0.15)],
     boards={"slow": SLOW, "fast": FAST}, variants={"detector": ["fp32", "int8"]},
 )

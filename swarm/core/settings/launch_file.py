@@ -39,7 +39,7 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
-    sensors: Literal["exact", "noisy"] = "exact"     # noisy: lidar and place, too, have the noise of real ones
+    sensors: Literal["noisy", "exact"] = "noisy"     # noisy: lidar, place and others have the noise of real ones
     urdf: Urdf = ""                  # its body: a URDF file beside this file, or the text of one; empty: that of `kind`
     wheels: Wheels = []              # of it: the joints of the left and the right wheel; empty: they are found
     battery_wh: WattHours | Literal["platform"] | None = None    # full; platform: that of its kind; null: without end

@@ -124,8 +124,6 @@ BAD_SETS = [
      "the world is no victim of freeze; a robot, a fleet or any"),
     ("faults=[{at_s: 5, dropout: any, sensor: lidr, for_s: 1}]",
      "faults[0].sensor: rover_0 has no sensor 'lidr'; one of camera, lidar"),
-    ("faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]",
-     "one of camera, lidar; with `sensors: noisy` a fleet has `place`, its localisation"),
     ("faults=[{at_s: 5, bias: rover_0, sensor: lidar, for_s: 1}]", "faults[0]: a bias without its size; by_m, by_"),
     ("faults=[{at_s: 5, bias: rover_0, sensor: lidar, by_rad: 1, for_s: 1}]",
      "faults[0].by_rad: lidar is a lidar, which has no such bias; by_m"),
@@ -195,6 +193,12 @@ def test_a_bad_assignment_is_refused_by_name(tmp_path: Path, assignment: str, to
     line = refused(tmp_path, assignments=[assignment])
     assert told in line
     assert "--set" in line
+
+
+def test_a_fault_of_a_sensor_that_only_noisy_fleets_have(tmp_path: Path) -> None:
+    fault = "faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]"
+    told = refused(tmp_path, assignments=["fleet.*.sensors=exact", fault])
+    assert "one of camera, lidar; with `sensors: noisy` a fleet has `place`, its localisation" in told
 
 
 @pytest.mark.parametrize(("old", "new", "told"), [
