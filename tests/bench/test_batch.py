@@ -10,6 +10,7 @@ from swarm.bench import batch
 from swarm.cli.main import main
 
 
+@pytest.mark.long
 def test_what_several_at_once_take_and_what_an_overloaded_agent_makes_of_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

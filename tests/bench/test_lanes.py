@@ -30,6 +30,7 @@ privileged = pytest.mark.skipif(not may_make_namespaces(), reason="needs root, i
 
 
 @privileged
+@pytest.mark.long
 def test_the_lanes_are_measured_beside_plain_tcp_and_nothing_is_left_behind() -> None:
     figures = lanes.measure(rounds=1, urgent=50, rate="200mbit")
     assert 0 < figures.urgent_alone_p50_us <= figures.urgent_alone_p99_us

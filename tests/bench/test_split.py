@@ -12,6 +12,7 @@ from swarm.cli.main import main
 KEYS = [f"{figure}_{threads}t" for threads in (1, 2) for figure in ("whole_ms", "ratio2", "ratio4", "ratio8")]
 
 
+@pytest.mark.long
 def test_whole_and_splits_are_told_with_their_spread(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.yaml_text import DEEPEST, MOST_VALUES, dump, parse
 
@@ -94,3 +95,16 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_what_is_dumped_is_read_back(value: Any) -> None:
     assert parse(dump(Anything(of=value)), "x") == {"of": value}
+
+
+@given(st.text("-: {}[]'\"#&*!|>\n\t ab1,?%@\\\\~.é", max_size=24))
+def test_libyaml_reads_what_the_parser_of_pyyaml_reads(text: str) -> None:
+    def read(quick: object) -> object:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(yaml_text, "QUICK", quick)
+            try:
+                return parse(text, "x")
+            except BadInput:
+                return BadInput
+
+    assert repr(read(yaml_text.QUICK)) == repr(read(None))

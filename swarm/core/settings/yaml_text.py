@@ -18,6 +18,8 @@ from swarm.core.settings.errors import BadInput
 
 DEEPEST = 32                         # lists and maps within each other
 MOST_VALUES = 100_000                # of one file, with all that its aliases repeat
+QUICK: Any = getattr(yaml, "CSafeLoader", None)      # libyaml's, in C; None: PyYAML was built without it
+OTHERWISE = re.compile(r"[\t!?]|[|>][-+0-9]*#")    # what libyaml takes for something else than PyYAML's own parser
 WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -29,16 +31,25 @@ FLOAT = re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)
 
 def parse(text: str, where: str) -> Any:
     """Plain data from YAML. where: the file, or the option. Raises: BadInput with line and key."""
+    if QUICK is not None and not OTHERWISE.search(text):
+        try:
+            return _value(text, QUICK, _Reader(where))
+        except (yaml.YAMLError, UnicodeError):
+            pass                                     # PyYAML's own parser says better what is wrong
     reader = _Reader(where)
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # pyright: ignore[reportUnknownMemberType]
-            reader.take(event)
+        return _value(text, yaml.SafeLoader, reader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise BadInput(f"{where}: line {line}", f"the character {chr(error.character)!r}", "printable text") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadInput(reader.at(mark.line + 1 if mark else 1), str(error.problem), "valid YAML") from None
+
+
+def _value(text: str, loader: Any, reader: _Reader) -> Any:
+    for event in yaml.parse(text, Loader=loader):            # pyright: ignore[reportUnknownMemberType]
+        reader.take(event)
     return reader.value
 
 

@@ -20,11 +20,12 @@ LONGEST_BOOT = "f" * 16              # follows the scenario in the swarm's name
 def check_processes(resolved: Resolved, known: Known, where: str) -> None:
     """What a process would refuse at its start is refused now. where: the launch file. Raises: BadInput."""
     held: dict[str, Collection[str]] = {}            # by fleet: models that its boards can hold
+    behaviours = known.behaviours()
     for spec in process_specs(resolved, f"{resolved.launch.scenario}-{LONGEST_BOOT}", LAUNCHER, keys=""):
         at = f"{where}: {spec.name}"
         match spec.settings:
             case AgentFile() as agent:
-                rules.agent_file(agent, at, known.behaviours())
+                rules.agent_file(agent, at, behaviours)
                 fleet = fleet_of(spec.name)
                 if fleet not in held:                # its robots are all alike
                     held[fleet] = _models(agent, known, where)
