@@ -285,7 +285,7 @@ class Engine(World):
 
 def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
     """A mission from a scenario's measures (name -> unit and meaning) and their present finite values."""
-    odd = {name: value for name, value in values.items() if not math.isfinite(value)}
+    odd = {name: float(value) for name, value in values.items() if not math.isfinite(value)}
     if odd:
         raise ValueError(f"a measure is no finite number: {odd}")
     return Mission(headline=headline, measures=[

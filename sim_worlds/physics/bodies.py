@@ -79,7 +79,7 @@ class Ramps:
         if commands.shape[1] < top.shape[1]:
             commands = np.column_stack([commands, np.zeros_like(commands)])
         finite = np.isfinite(commands)
-        wanted = commands.copy() if finite.all() else np.where(finite.all(axis=1, keepdims=True), commands, 0.0)
+        wanted = commands.astype(float) if finite.all() else np.where(finite.all(axis=1, keepdims=True), commands, 0.0)
         if self._any_flies:
             level = wanted[:, ::2]
             share = np.minimum(1.0, top[:, 0] / np.maximum(np.hypot(level[:, 0], level[:, 1]), TINY))

@@ -59,9 +59,9 @@ def kind(name: str) -> str:
 
 
 def fleet_for(name: str, robots: int, physics: Literal["dynamic", "kinematic"] = "kinematic") -> list[RobotSpec]:
-    """So many robots of the kind for which a scenario is made, named KIND_0, KIND_1, ..."""
+    """So many robots of the kind for which a scenario is made, named KIND_0, KIND_1, ...; their sensors have noise."""
     made_for = kind(name)
-    return [RobotSpec(name=f"{made_for}_{i}", kind=made_for, physics=physics) for i in range(robots)]
+    return [RobotSpec(name=f"{made_for}_{i}", kind=made_for, physics=physics, sensors="noisy") for i in range(robots)]
 
 
 def takes_map(name: str) -> bool:

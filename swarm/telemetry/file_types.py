@@ -75,7 +75,8 @@ class PlanRecord(msgspec.Struct, kw_only=True):
 
 
 class Poses(msgspec.Struct, kw_only=True):
-    """Poses of the robots; at most five lines per second."""
+    """Poses of the robots, without the noise of their sensors where the world knows them; at most five lines a second.
+    """
 
     time_s: float                    # simulated time
     robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad]; in the air also z_m, roll_rad, pitch_rad

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swarm.core.settings import yaml_text
@@ -97,7 +97,14 @@ def test_what_is_dumped_is_read_back(value: Any) -> None:
     assert parse(dump(Anything(of=value)), "x") == {"of": value}
 
 
-@given(st.text("-: {}[]'\"#&*!|>\n\t ab1,?%@\\\\~.é", max_size=24))
+@pytest.mark.skipif(yaml_text.QUICK is None, reason="PyYAML was built without libyaml")
+@given(st.text("-: {}[]'\"#&*!|>\n\r\t ab1,?%@\\~.é\ufeff", max_size=24))
+@example("a: b\tc").via("a tab in a word")
+@example("|#").via("no space before a comment")
+@example(">-#")
+@example("[a#?]")
+@example("[!,1&]")
+@example("a: 1\n\ufeff")
 def test_libyaml_reads_what_the_parser_of_pyyaml_reads(text: str) -> None:
     def read(quick: object) -> object:
         with pytest.MonkeyPatch.context() as patch:

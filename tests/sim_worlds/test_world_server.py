@@ -102,6 +102,17 @@ def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None
     assert abs(late_ns - SENSE_NS // 2) <= STEP_NS
 
 
+def test_the_news_tell_where_robots_are_whatever_they_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    team, elsewhere = Team(), Pose(9.0, 9.0, 0.0)
+    sense = team.world.observe
+    monkeypatch.setattr(team.world, "observe", lambda robot, *, frame: msgspec.structs.replace(
+        sense(robot, frame=frame), pose=elsewhere))
+    team.stage.wait(0.5)
+    assert team.news().poses == dict(zip(ROBOTS, team.world.motion.poses, strict=True))
+    monkeypatch.setattr(team.world, "poses", dict)           # as of a world that does not know
+    assert team.news().poses == dict.fromkeys(ROBOTS, elsewhere)
+
+
 def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
     team = Team()
     before = team.x_m("rover_0")

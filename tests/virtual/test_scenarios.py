@@ -14,7 +14,7 @@ from swarm.run.settings.resolve import Options
 from swarm.virtual.launch import VirtualLaunch
 
 LEAST: Mapping[str, Mapping[str, float]] = {
-    "convoy": {"road": 0.5, "home": 0.5}, "coverage": {"coverage": 0.1, "moves": 3}, "formation": {"way": 0.5},
+    "convoy": {"delivered": 1, "road": 0.5}, "coverage": {"coverage": 0.1, "moves": 3}, "formation": {"way": 0.5},
     "warehouse": {"orders": 4}}
 """Measures of the mission after ten seconds, at least."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Reals = NDArray[np.float64]
 
 _first, _second, _flat = itemgetter(0), itemgetter(1), chain.from_iterable
+_triples = struct.Struct("3d").iter_unpack
 
 
 class Airborne:
@@ -43,7 +44,8 @@ class Airborne:
     def push(self) -> None:
         """Forces and torques for the next step."""
         if self._steps % CONTROL_EVERY == 0:
-            self._forces, self._torques = self._flight.push().tolist()
+            pushes = list(_triples(self._flight.push().data))
+            self._forces, self._torques = pushes[:len(self.robots)], pushes[len(self.robots):]
         self._bullet.push(self.robots, self._forces, self._torques)
         self._steps += 1
 

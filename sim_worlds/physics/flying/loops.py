@@ -55,7 +55,7 @@ def _rotor(wanted_n: float, figures: Records, thrusts_n: Reals, rotor: int) -> f
 
 @part
 def _length(a: float, b: float) -> float:
-    """As `hypot`, which takes several times as long: it cares for numbers that are out of all bounds here."""
+    """As `hypot`, which takes several times as long: that also handles numbers too large or too small to square."""
     return sqrt(a * a + b * b)
 
 

@@ -19,7 +19,7 @@ from swarm.core.settings.errors import BadInput
 DEEPEST = 32                         # lists and maps within each other
 MOST_VALUES = 100_000                # of one file, with all that its aliases repeat
 QUICK: Any = getattr(yaml, "CSafeLoader", None)      # libyaml's, in C; None: PyYAML was built without it
-OTHERWISE = re.compile(r"[\t!?]|[|>][-+0-9]*#")    # what libyaml takes for something else than PyYAML's own parser
+OTHERWISE = re.compile(r"[\t!?\ufeff]|[|>][-+0-9]*#")     # texts that libyaml may read otherwise than PyYAML's parser
 WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False),

@@ -66,7 +66,7 @@ def check_sensor_faults(launch: LaunchFile, suites: Mapping[str, SensorSuite], w
 
 
 def _noisy_hint(sensor: str) -> str:
-    return "; with `sensors: noisy` a fleet has `place`, its localisation" if sensor == "place" else ""
+    return "; a fleet has `place`, its localisation, unless it has `sensors: exact`" if sensor == "place" else ""
 
 
 def _hit(fault: FaultSpec, launch: LaunchFile) -> list[str]:

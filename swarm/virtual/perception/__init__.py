@@ -26,8 +26,8 @@ __path__ = plugins.extended(__path__, "perception")
 
 PLACE_M, TURN_RAD = 0.5, 0.26
 """Views that are closer are mistaken alike. With these steps errors last from frame to frame, 0.2 s later, as those of
-the shipped detector do on drives: of missed targets 0.62 stay missed (the network: 0.57), of found ones 0.95 stay found
-(0.97), and scores, places and sizes correlate by 0.50, 0.46 and 0.52 (0.52, 0.58, 0.58)."""
+a detector for buildings did on drives: of missed targets 0.62 stay missed (the network: 0.57), of found ones 0.95 stay
+found (0.97), and scores, places and sizes correlate by 0.50, 0.46 and 0.52 (0.52, 0.58, 0.58)."""
 
 
 class Perceive(Protocol):

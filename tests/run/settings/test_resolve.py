@@ -198,7 +198,7 @@ def test_a_bad_assignment_is_refused_by_name(tmp_path: Path, assignment: str, to
 def test_a_fault_of_a_sensor_that_only_noisy_fleets_have(tmp_path: Path) -> None:
     fault = "faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]"
     told = refused(tmp_path, assignments=["fleet.*.sensors=exact", fault])
-    assert "one of camera, lidar; with `sensors: noisy` a fleet has `place`, its localisation" in told
+    assert "one of camera, lidar; a fleet has `place`, its localisation, unless it has `sensors: exact`" in told
 
 
 @pytest.mark.parametrize(("old", "new", "told"), [

@@ -67,14 +67,15 @@ def test_without_automatic_reports_nothing_is_reported() -> None:
     env.close()
 
 
-def test_a_goal_is_told_in_the_frame_of_its_robot() -> None:
+def test_a_goal_is_told_in_the_frame_in_which_its_robot_believes_to_be() -> None:
+    """Its localisation has noise of 0.05 m and 0.02 rad."""
     env = started("patrol")
     world = engine_of(env)
     start = world.environment.spawns[0]
     put(world, start.x_m + 1.0, start.y_m - 2.0, math.pi / 2)        # the first corner is 1 m east of the start
-    assert env.step({})[0]["rover_0"]["goal"] == pytest.approx([1.0, 2.0, 0.0], abs=1e-6)
+    assert env.step({})[0]["rover_0"]["goal"] == pytest.approx([1.0, 2.0, 0.0], abs=0.25)
     put(world, start.x_m + 1.0, start.y_m - 2.0, 0.0)
-    assert env.step({})[0]["rover_0"]["goal"] == pytest.approx([1.0, 0.0, 2.0], abs=1e-6)
+    assert env.step({})[0]["rover_0"]["goal"] == pytest.approx([1.0, 0.0, 2.0], abs=0.25)
     env.close()
 
 

@@ -36,6 +36,12 @@ def fly(motion: Motion, robot: int, *velocity: float) -> None:
     motion.fly_all(np.array([velocity]), np.array([robot]))
 
 
+def test_commands_in_whole_numbers_are_those_in_fractions() -> None:
+    ramps = Ramps([QUADROTOR])
+    ramps.command(np.array([[40, 0, 0, 1]]), np.array([0]))
+    assert ramps.commands.tolist() == [[QUADROTOR.v_max_mps, 0.0, 0.0, 1.0]]
+
+
 @BOTH
 def test_it_hovers_where_it_starts(physics: str) -> None:
     motion = quads(physics, Pose(0.5, 0.0, 0.4), Pose(0.5, 2.0, 0.0, 1.7))
