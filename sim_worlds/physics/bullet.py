@@ -273,14 +273,14 @@ class Bullet:
         points = _p.getContactPoints(bodyA=me, physicsClientId=self._client)
         return {p[2] for p in points if p[8] <= 0.0} - {self.floor_id, me}
 
-    def contacts(self, robots: Sequence[int]) -> list[tuple[int, int]]:
-        """Robots of these and the bodies that touch them, without the floor: pairs in order. One call for all."""
+    def contacts(self, robots: Sequence[int]) -> set[tuple[int, int]]:
+        """Pairs of one of these robots and a body that touches it, without the floor. One call for all."""
         points = _p.getContactPoints(physicsClientId=self._client)
         if not points:
-            return []
+            return set()
         of = {self.robot_ids[robot]: robot for robot in robots}
         both = [pair for p in points if p[8] <= 0.0 for pair in ((p[1], p[2]), (p[2], p[1]))]
-        return sorted({(of[me], other) for me, other in both if me in of and other != self.floor_id})
+        return {(of[me], other) for me, other in both if me in of and other != self.floor_id}
 
     def camera(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """The camera image at a pose: RGB uint8 [height, width, 3] and body ids int32 [height, width], -1 for nothing.

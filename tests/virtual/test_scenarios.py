@@ -22,7 +22,7 @@ LEAST: Mapping[str, Mapping[str, float]] = {
 @pytest.mark.parametrize("name", scenarios.available())
 def test_ten_seconds_without_pybullet(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pybullet", None)
-    resolved = load_launch(Options(launch=name, clock="virtual", duration_s=10.0, policy="local", robots=4,
+    resolved = load_launch(Options(launch=name, clock="virtual", duration_s=10.0, policy="local", robots=4, seed=1,
                                    assignments=["fleet.*.physics=kinematic"]))
     outcome = VirtualLaunch(resolved, tmp_path / "out", command=["test"], report=False).run()
     assert outcome.error == ""
