@@ -195,8 +195,9 @@ def test_a_bad_assignment_is_refused_by_name(tmp_path: Path, assignment: str, to
     assert "--set" in line
 
 
-def test_a_fault_of_a_sensor_that_only_noisy_fleets_have(tmp_path: Path) -> None:
+def test_fleets_have_noisy_sensors_and_a_localisation_unless_they_are_exact(tmp_path: Path) -> None:
     fault = "faults=[{at_s: 5, bias: rover, sensor: place, by_m: 1, for_s: 1}]"
+    assert resolved(tmp_path, assignments=[fault]).launch.faults[0].sensor == "place"
     told = refused(tmp_path, assignments=["fleet.*.sensors=exact", fault])
     assert "one of camera, lidar; a fleet has `place`, its localisation, unless it has `sensors: exact`" in told
 
