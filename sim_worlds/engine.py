@@ -65,9 +65,11 @@ class Engine(World):
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
+        self._steps = 0
         self._expires_s = np.full(len(fleet), np.inf)        # of each robot's command
-        self._steps, self._first_s = 0, math.inf             # no command expires before
-        self._everyone, self._removed = np.arange(len(fleet)), np.zeros(len(fleet), bool)
+        self._first_s = math.inf                             # no command expires before
+        self._everyone = np.arange(len(fleet))
+        self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
@@ -145,7 +147,8 @@ class Engine(World):
                  ttl_s: float, robots: NDArray[np.intp]) -> None:
         """Give commands that hold for `ttl_s`."""
         if self._removed.any():
-            robots, commands = robots[here := ~self._removed[robots]], commands[here]
+            here = ~self._removed[robots]
+            robots, commands = robots[here], commands[here]
         alive = ttl_s > 0.0                                  # false also for nan
         give(commands if alive else np.zeros_like(commands), robots)
         self._expires_s[robots] = self.time_s + ttl_s if alive else np.inf

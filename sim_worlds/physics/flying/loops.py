@@ -105,7 +105,7 @@ def steer(state: Reals, figures: Records, wanted: Records, rows: NDArray[np.intp
     for k in range(len(figures)):
         one, want, row = figures[k], wanted[k], rows[k]
         xx, _, _, yx, _, _, zx, zy, zz = _turn(state, k)
-        level = _length(xx, yx)                                # of the nose: 0 where it points up or down
+        level = _length(xx, yx)                              # of the nose: 0 where it points up or down
         c, s = xx / max(level, TINY), yx / max(level, TINY)
         at = TURNS * len(figures) + 3 * k
         of = at + 3 * len(figures)
