@@ -19,8 +19,8 @@ from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, 
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
-ANCHOR_M = 4.2                       # from its start to the station of the last robot
-SPACING_M = 2.8                      # between two stations
+ANCHOR_M = 4.4                       # from its start to the station of the last robot
+SPACING_M = 2.6                      # between two stations
 APART_M = 1.1                        # a robot does not follow another one more closely
 SHARE_NS = 500_000_000               # between two notes about itself
 FINDS_NS = 1_000_000_000             # between two notes with all finds
@@ -28,6 +28,7 @@ LOST_NS = 25_000_000_000             # at its station it hears nobody farther ou
 HEARD_NS = 1_800_000_000             # a teammate's note counts this long
 REPORT_NS = 1_200_000_000            # for each robot nearer to the depot: that one reports first
 WAIT_NS = 6_000_000_000              # a robot waits for others this long, and then goes on without them
+LOOK_NS = 8_000_000_000              # the first robot looks around so long at the road's end: once all around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,8 @@ class Convoy:
         drives = self._phase == "back" or (self._phase == "out" and not waits)
         if drives or self._moved_ns is None:
             self._moved_ns = now
-        return [driver.follow(seen, scan, path if drives else [], now),
+        turns = self._phase == "station" and now - self._moved_ns < LOOK_NS
+        return [driver.follow(seen, scan, path if drives else [], now, around=turns),
                 *driver.reports(pose, now, REPORT_NS * self._behind), *self._share(pose, now)]
 
     def _decide(self, pose: Pose, now: int) -> None:
@@ -98,12 +100,13 @@ class Convoy:
         driver, front = self._driver, self._fresh(self._place - 1, now)
         front_returns = front is not None and front.phase in ("back", "home")
         if self._phase == "out" and front is None and driver.way.ends(now):
-            self._phase = "station" if self._place else "back"
+            self._phase = "station"
         if self._phase == "out" and (driver.way.driven_m >= self._station_m or front_returns):
             self._phase = "station"
         if self._phase == "station" and (
                 (front_returns and front is not None and _away(front, pose) < 2 * APART_M)
-                or (front is None and self._moved_ns is not None and now - self._moved_ns > LOST_NS)):
+                or (front is None and self._moved_ns is not None
+                    and now - self._moved_ns > (LOST_NS if self._place else LOOK_NS))):
             self._phase = "back"
         elif self._phase == "back" and math.dist(driver.way.start, (pose.x_m, pose.y_m)) < 2 * APART_M / 3:
             self._phase = "home"

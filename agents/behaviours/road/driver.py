@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ from agents.behaviours.search.targets import Targets, claimed
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Detections, Observation, Perceived, Pose, Report
 
+LOOK_RAD = 0.33                      # a robot that looks around turns to a point so far aside: once around in 8 s
+
 
 class Driver:
     """What all behaviours on a road share. It needs a camera and a lidar. Raises: BadInput."""
@@ -37,9 +40,13 @@ class Driver:
         """Take in an observation. Returns its scan."""
         return self._scans.keep(seen, now)
 
-    def follow(self, seen: Observation, scan: NDArray[np.float32], path: Sequence[Point], now: int) -> Act:
-        """The command that follows a path; an empty one: stay."""
-        return self._steering.act(seen, scan, list(path), None, now)[0]
+    def follow(self, seen: Observation, scan: NDArray[np.float32], path: Sequence[Point], now: int, *,
+               around: bool = False) -> Act:
+        """The command that follows a path; an empty one: stay, and turn if it is to look around."""
+        pose = seen.pose
+        ahead = pose.heading_rad + LOOK_RAD
+        face = (pose.x_m + math.cos(ahead), pose.y_m + math.sin(ahead)) if around else None
+        return self._steering.act(seen, scan, list(path), face, now)[0]
 
     def perceive(self, seen: Perceived, now: int) -> list[Find]:
         """Take in an outcome. Returns the things that are certain since."""

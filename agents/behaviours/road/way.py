@@ -31,6 +31,7 @@ class Way:
     def __init__(self, beams: LidarBeams) -> None:
         self._beams = beams
         self._trail: list[Point] = []
+        self.driven_m = 0.0                          # length of the trail
         self._heading_rad = 0.0                      # at the start
         self._blocked_ns: int | None = None          # since when it finds no way out
         self._tried_ns = self._onward_ns = 0         # when it last looked for a way out, and last came onward meanwhile
@@ -42,18 +43,15 @@ class Way:
         here = pose.x_m, pose.y_m
         if not self._trail:
             self._heading_rad = pose.heading_rad
-        if not self._trail or math.dist(self._trail[-1], here) >= TRAIL_M:
+        step_m = math.dist(self._trail[-1], here) if self._trail else math.inf
+        if step_m >= TRAIL_M:
+            self.driven_m += step_m if self._trail else 0.0
             self._trail.append(here)
 
     @property
     def start(self) -> Point:
         """Where the robot stood first."""
         return self._trail[0]
-
-    @property
-    def driven_m(self) -> float:
-        """Length of the trail."""
-        return TRAIL_M * (len(self._trail) - 1)
 
     def out(self, pose: Pose, scan_m: NDArray[np.float32], now: int) -> list[Point]:
         """Points ahead along the road; empty where there is none: a robot is in the way, or the road ends.
