@@ -1,7 +1,8 @@
 """Convoy: robots drive out along a road in the order of the team, a chain back to the depot, and return.
 
-The last robot stays where the depot hears it, each other one a spacing farther out, the first one to the road's end.
-Finds go from robot to robot along the chain. Where it breaks, a robot carries its finds home.
+The last robot stays where the depot hears it, each other one where the robot behind it still does; the first one drives
+to the road's end and looks around there. Finds go from robot to robot along the chain. Where it breaks, a robot carries
+its finds home.
 Source of the spacing: predecessor following with constant spacing (Swaroop and Hedrick, String stability of
 interconnected systems, IEEE TAC 41, 1996), here by the distances that teammates tell.
 """
@@ -19,8 +20,8 @@ from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, 
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
-ANCHOR_M = 4.4                       # from its start to the station of the last robot
-SPACING_M = 2.6                      # between two stations
+ANCHOR_M = 4.6                       # from its start to the station of the last robot
+SPACING_M = 3.4                      # between two stations, through the air
 APART_M = 1.1                        # a robot does not follow another one more closely
 SHARE_NS = 500_000_000               # between two notes about itself
 FINDS_NS = 1_000_000_000             # between two notes with all finds
@@ -83,7 +84,7 @@ class Convoy:
         if not seen.scan.size:
             return [STAY, *driver.reports(pose, now, REPORT_NS * self._behind), *self._share(pose, now)]
         scan = driver.see(seen, now)
-        waits = self._waits(now)
+        waits = self._waits(pose, now)
         path = driver.way.out(pose, scan, now) if self._phase == "out" and not waits else []
         self._decide(pose, now)
         if self._phase == "back":
@@ -101,7 +102,7 @@ class Convoy:
         front_returns = front is not None and front.phase in ("back", "home")
         if self._phase == "out" and front is None and driver.way.ends(now):
             self._phase = "station"
-        if self._phase == "out" and (driver.way.driven_m >= self._station_m or front_returns):
+        if self._phase == "out" and (self._is_at_station(pose, now) or front_returns):
             self._phase = "station"
         if self._phase == "station" and (
                 (front_returns and front is not None and _away(front, pose) < 2 * APART_M)
@@ -111,14 +112,25 @@ class Convoy:
         elif self._phase == "back" and math.dist(driver.way.start, (pose.x_m, pose.y_m)) < 2 * APART_M / 3:
             self._phase = "home"
 
-    def _waits(self, now: int) -> bool:
+    def _is_at_station(self, pose: Pose, now: int) -> bool:
+        """Whether it has come as far as it goes.
+
+        The first robot goes on to the road's end. Any other one goes as far as the robot behind it hears it, and where
+        it does not hear that one, as far as it would be on a straight road.
+        """
+        behind = self._fresh(self._place + 1, now)
+        if behind is None or behind.phase != "station":
+            return self._driver.way.driven_m >= self._station_m
+        return self._place > 0 and _away(behind, pose) >= SPACING_M
+
+    def _waits(self, pose: Pose, now: int) -> bool:
         """Whether it stays for the sake of others: for the one in front, or one behind that would lose the chain."""
         driven_m = self._driver.way.driven_m
         front, behind = self._fresh(self._place - 1, now), self._fresh(self._place + 1, now)
         if front is not None and front.phase == "out" and front.driven_m - driven_m < APART_M:
             return True
-        if self._behind == 0 or driven_m - (behind.driven_m if behind else 0.0) <= SPACING_M or (
-                behind is not None and behind.phase != "out"):
+        away_m = driven_m if behind is None else _away(behind, pose)
+        if self._behind == 0 or away_m <= SPACING_M or (behind is not None and behind.phase != "out"):
             self._waits_ns = None
             return False
         self._waits_ns = now if self._waits_ns is None else self._waits_ns

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from agents.behaviours import Heard, Note, Verdict
-from agents.behaviours.convoy import ANCHOR_M, SPACING_M, Convoy
+from agents.behaviours.convoy import ANCHOR_M, LOOK_NS, SPACING_M, Convoy
 from agents.behaviours.road import notes
 from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
 from agents.behaviours.road.driver import Driver
@@ -40,7 +40,7 @@ def test_the_way_out_follows_the_road_round_its_bend() -> None:
     way = Way(BEAMS)
     for x in range(9):
         way.add(Pose(0.5 * x, 0.0, 0.0))
-    assert way.driven_m == pytest.approx(0.25 * 8)   # a point for each observation, since they are 0.5 m apart
+    assert way.driven_m == pytest.approx(4.0)
     assert abs(bearing(way, Pose(0.0, 0.0, 0.0))) < 0.2
     assert math.radians(50) < bearing(way, Pose(4.5, 0.0, 0.0)) < math.radians(110)
 
@@ -168,8 +168,16 @@ def test_a_state_comes_back_as_it_was_sent_and_a_bad_one_is_refused() -> None:
 
 
 def told(robot: Convoy, sender: str, sequence: int, now: int, *, phase: str = "out", driven_m: float = 0.0) -> None:
-    state = State(sequence=sequence, phase=phase, driven_m=driven_m, x_m=driven_m, y_m=0.0)
+    state = State(sequence=sequence, phase=phase, driven_m=driven_m, x_m=driven_m - 2.0, y_m=0.0)     # all start at -2
     robot.on(Heard(sender, notes.STATE_TOPIC, encode_state(state)), now)
+
+
+def driven_to(robot: Convoy, x_m: float, now: int) -> Pose:
+    """The pose of a robot that has driven straight from -2 m to x_m."""
+    steps = round((x_m + 2.0) / 0.2)
+    for k in range(steps + 1):
+        robot.on(observation(Pose(-2.0 + 0.2 * k, 0.0, 0.0), L_ROAD, sequence=k), now)
+    return Pose(-2.0 + 0.2 * steps, 0.0, 0.0)
 
 
 def act(robot: Convoy, pose: Pose, now: int) -> Drive:
@@ -179,9 +187,7 @@ def act(robot: Convoy, pose: Pose, now: int) -> Drive:
 
 def test_the_first_robot_waits_for_one_that_falls_behind_and_not_for_ever() -> None:
     robot = Convoy("a", TEAM, 7, SENSORS)
-    for k in range(14):
-        robot.on(observation(Pose(-2.0 + 0.26 * k, 0.0, 0.0), L_ROAD, sequence=k), k)
-    here = Pose(-2.0 + 0.26 * 13, 0.0, 0.0)
+    here = driven_to(robot, 1.6, 0)
     told(robot, "b", 1, S)
     assert act(robot, here, S).v_mps == 0.0
     told(robot, "b", 2, S, driven_m=3.0)
@@ -198,8 +204,7 @@ def test_a_follower_keeps_its_distance_stops_at_its_station_and_returns_with_the
     assert act(robot, Pose(-2.0, 0.0, 0.0), 0).v_mps == 0.0
     told(robot, "b", 2, S, driven_m=3.0)
     assert act(robot, Pose(-2.0, 0.0, 0.0), S).v_mps > 0.0
-    for k in range(20):
-        robot.on(observation(Pose(-2.0 + 0.26 * k, 0.0, 0.0), L_ROAD, sequence=k), S + k)
+    driven_to(robot, 3.0, S)
     assert robot.phase == "station"
     told(robot, "b", 3, 2 * S, phase="back", driven_m=9.0)
     act(robot, Pose(2.5, 0.0, 0.0), 2 * S)
@@ -239,6 +244,32 @@ def test_places_of_a_long_road_are_told_as_they_are() -> None:
 
 def test_stations_reach_from_the_depot_outwards() -> None:
     assert [Convoy(name, TEAM, 7, SENSORS)._station_m for name in TEAM] == [math.inf, ANCHOR_M + SPACING_M, ANCHOR_M]
+
+
+def test_a_robot_goes_as_far_as_the_one_behind_hears_it_through_the_air() -> None:
+    robot = Convoy("b", TEAM, 7, SENSORS)
+    told(robot, "c", 1, 0, phase="station")
+    driven_to(robot, -2.0 + SPACING_M - 0.2, 0)
+    assert robot.phase == "out"
+    driven_to(robot, -2.0 + SPACING_M + 0.2, 0)
+    assert robot.phase == "station"
+
+
+def test_the_first_robot_looks_all_around_at_the_end_of_the_road_before_it_returns() -> None:
+    robot = Convoy("a", TEAM, 7, SENSORS)
+    told(robot, "b", 1, 0, phase="station", driven_m=0.0)
+    driven_to(robot, 0.0, 0)
+    walls: list[Segment] = [*L_ROAD, (0.6, -1.5, 0.6, 1.5), (-1, 0.6, 1, 0.6), (-1, -0.6, 1, -0.6)]
+    heading, turned, now = 0.0, 0.0, 0
+    while robot.phase != "back" and now < 10 * LOOK_NS:
+        now += S // 5
+        command = next(o for o in robot.on(observation(Pose(0.0, 0.0, heading), walls, sequence=now), now)
+                       if isinstance(o, Drive))
+        assert command.v_mps == 0.0 or robot.phase != "station"
+        if robot.phase == "station":
+            heading, turned = heading + command.w_radps / 5, turned + command.w_radps / 5
+    assert robot.phase == "back"
+    assert 1.8 * math.pi < turned < 2.5 * math.pi
 
 
 def test_it_takes_observations_whose_scan_is_spoilt() -> None:
