@@ -9,7 +9,7 @@ from swarm.launcher import find
 
 GRIDS = ("worlds", "warehouse", "formation", "convoy", "coverage")
 """The grid of each scenario: its behaviour beside the baseline, perception and physics."""
-MOST_POINTS = 100                    # of a grid: rigid bodies are slow
+MOST_POINTS = 200                    # of a grid: rigid bodies are slow
 
 
 @pytest.mark.parametrize(("name", "axes"), [
