@@ -17,15 +17,24 @@ class Contacts:
     def __init__(self, count: int) -> None:
         self.episodes = 0
         self.bumped = np.zeros(count, bool)
-        self._seen_s = dict[tuple[int, int], float]()        # of the pairs of the last GAP_S
+        self._seen_s = dict[tuple[int, int], float]()        # of the pairs that were in contact lately
+        self._forget_s = 0.0                                 # when those that are no longer are looked for next
 
     def add(self, pairs: Iterable[tuple[int, int]], now_s: float) -> None:
         """Record contacts of two: a robot by its index, anything else by a number below 0.
 
         A contact starts an episode unless the same pair was in contact just before.
         """
-        now = {(one, other) if one < other else (other, one) for one, other in pairs}
-        self.bumped[[robot for pair in now for robot in pair if robot >= 0]] = True
-        self.episodes += sum(now_s - self._seen_s.get(pair, -math.inf) > GAP_S for pair in now)
-        self._seen_s = {pair: seen_s for pair, seen_s in self._seen_s.items() if now_s - seen_s <= GAP_S}
-        self._seen_s.update(dict.fromkeys(now, now_s))
+        seen_s, bumped = self._seen_s, self.bumped
+        for one, other in pairs:
+            pair = (one, other) if one < other else (other, one)
+            if now_s - seen_s.get(pair, -math.inf) > GAP_S:
+                self.episodes += 1
+            seen_s[pair] = now_s
+            if one >= 0:
+                bumped[one] = True
+            if other >= 0:
+                bumped[other] = True
+        if now_s >= self._forget_s:
+            self._forget_s = now_s + GAP_S
+            self._seen_s = {pair: at_s for pair, at_s in seen_s.items() if now_s - at_s <= GAP_S}
