@@ -1,8 +1,8 @@
 """Convoy: robots drive out along a road in the order of the team, a chain back to the depot, and return.
 
 The last robot stays where the depot hears it, each other one where the robot behind it still does; the first one drives
-to the road's end and looks around there. Finds go from robot to robot along the chain. Where it breaks, a robot carries
-its finds home.
+to the road's end. Where it stays, a robot looks around once. Finds go from robot to robot along the chain. Where it
+breaks, a robot carries its finds home.
 Source of the spacing: predecessor following with constant spacing (Swaroop and Hedrick, String stability of
 interconnected systems, IEEE TAC 41, 1996), here by the distances that teammates tell.
 """
@@ -15,21 +15,22 @@ from dataclasses import dataclass
 from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
 from agents.behaviours.road.driver import Driver
+from agents.behaviours.road.known_road import DEPOT_REACH_M, gate_ahead_m
 from agents.behaviours.road.notes import State
 from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds, is_older
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived, Pose
 
-ANCHOR_M = 4.6                       # from its start to the station of the last robot
-SPACING_M = 3.4                      # between two stations, through the air
+ANCHOR_M = DEPOT_REACH_M - 0.4       # from the gate to the station of the last robot
+SPACING_M = 3.4                      # between two stations, through the air, for a radio that reaches 4 m
 APART_M = 1.1                        # a robot does not follow another one more closely
 SHARE_NS = 500_000_000               # between two notes about itself
 FINDS_NS = 1_000_000_000             # between two notes with all finds
-LOST_NS = 25_000_000_000             # at its station it hears nobody farther out for so long: it carries its finds home
+LOST_NS = 25_000_000_000             # at its station it heard nobody farther out for so long: it carries its finds home
 HEARD_NS = 1_800_000_000             # a teammate's note counts this long
 REPORT_NS = 1_200_000_000            # for each robot nearer to the depot: that one reports first
 WAIT_NS = 6_000_000_000              # a robot waits for others this long, and then goes on without them
-LOOK_NS = 8_000_000_000              # the first robot looks around so long at the road's end: once all around
+LOOK_NS = 8_000_000_000              # a look around, when a robot has come to its station or to the road's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +45,17 @@ class Convoy:
     """The policy of one robot; see `Behaviour`. Raises: BadInput."""
 
     def __init__(self, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
-        self._driver = Driver("convoy", robot, seed, sensors)
         self._place = team.index(robot) if robot in team else 0
+        self._driver = Driver("convoy", robot, self._place, seed, sensors)
         self._team = {name: k for k, name in enumerate(team) if name != robot}
         behind = self._behind = len(self._team) - self._place        # robots between it and the depot
-        self._station_m = math.inf if self._place == 0 and behind else ANCHOR_M + SPACING_M * behind
+        self._station_m = gate_ahead_m(self._place) + ANCHOR_M + SPACING_M * behind if self._place else math.inf
         self._mates: dict[int, tuple[int, State]] = {}       # by place in the convoy: when heard, and the newest state
         self._phase = "out"
         self._sequence = 0
         self._shared_ns = self._finds_ns = -FINDS_NS
         self._moved_ns: int | None = None                    # when it last drove on
+        self._front_ns = 0                                   # when it last heard a robot farther out
         self._waits_ns: int | None = None                    # since when it waits for the robot behind
         self._heard = self._ignored = 0
 
@@ -106,8 +108,8 @@ class Convoy:
             self._phase = "station"
         if self._phase == "station" and (
                 (front_returns and front is not None and _away(front, pose) < 2 * APART_M)
-                or (front is None and self._moved_ns is not None
-                    and now - self._moved_ns > (LOST_NS if self._place else LOOK_NS))):
+                or (self._moved_ns is not None and now - self._moved_ns > LOOK_NS
+                    and (self._place == 0 or now - max(self._moved_ns, self._front_ns) > LOST_NS))):
             self._phase = "back"
         elif self._phase == "back" and math.dist(driver.way.start, (pose.x_m, pose.y_m)) < 2 * APART_M / 3:
             self._phase = "home"
@@ -166,6 +168,7 @@ class Convoy:
             if heard.topic != notes.STATE_TOPIC:
                 raise ValueError("not a topic of this behaviour")
             state, place = notes.decode_state(heard.data), self._team[heard.sender]
+            self._front_ns = now if place < self._place else self._front_ns
             known = self._mates.get(place)
             if known is None or not is_older(state.sequence, known[1].sequence):
                 self._mates[place] = now, state

@@ -17,7 +17,7 @@ class ConvoyBaseline:
     """The policy of one robot; see `Behaviour`. Raises: BadInput."""
 
     def __init__(self, robot: str, place: int, seed: int, sensors: SensorSuite) -> None:
-        self._driver = Driver("convoy_baseline", robot, seed, sensors)
+        self._driver = Driver("convoy_baseline", robot, place, seed, sensors)
         self._back = False
         self._wait_ns = place * LEAVE_NS
         self._began_ns: int | None = None

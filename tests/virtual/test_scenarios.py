@@ -1,4 +1,7 @@
-"""Every scenario flies ten seconds of its launch file with four kinematic robots, where PyBullet cannot be imported."""
+"""Every scenario flies ten seconds of its launch file with four kinematic robots, where PyBullet cannot be imported.
+
+Every launch file that comes with the package holds its own rules, as it is, in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sim_worlds import scenarios
+from swarm.launcher import find
 from swarm.launcher.load import load_launch
 from swarm.run.settings.resolve import Options
 from swarm.virtual.launch import VirtualLaunch
@@ -30,3 +34,13 @@ def test_ten_seconds_without_pybullet(name: str, tmp_path: Path, monkeypatch: py
     assert outcome.summary["requests"]["lost"] == 0
     mission = outcome.summary["mission"]
     assert [measure for measure, least in LEAST.get(name, {}).items() if mission[measure] < least] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", find.names())
+def test_a_launch_file_holds_its_own_rules(name: str, tmp_path: Path) -> None:
+    resolved = load_launch(Options(launch=name, clock="virtual"))
+    outcome = VirtualLaunch(resolved, tmp_path / "out", command=["test"], report=False).run()
+    assert outcome.error == ""
+    assert outcome.summary is not None
+    assert outcome.summary["accepted"] is True, outcome.summary["accept"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from agents.behaviours.road.known_road import DEPOT_REACH_M
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.targets import claim
 from agents.behaviours.search.team import SAME_PLACE_M, Point
 from swarm.core.protocol.world import Report
 
 AGAIN_NS = 1_000_000_000             # a report without a verdict, or that was out of the depot's reach, is made again
-NEAR_DEPOT_M = 6.0                   # farther from its start a robot does not try
+NEAR_DEPOT_M = DEPOT_REACH_M + 1.0   # farther from the gate a robot does not try
 MOST_TOLD = 240                      # finds; more of teammates are not taken: a road of 100 robots has up to 200 things
 MOST = 320                           # with the own ones
 MOST_REPORTS = 20                    # at a time: the world has others to judge
@@ -57,11 +58,11 @@ class Book:
         self._next = (self._next + most) % count
         return chosen
 
-    def reports(self, here: Point, start: Point, now: int, after_ns: int = 0) -> list[Report]:
+    def reports(self, here: Point, gate: Point, now: int, after_ns: int = 0) -> list[Report]:
         """Reports to make now: what is not delivered, near the depot, and known for so long."""
         for k in range(len(self._tried_ns), len(self._finds)):
             self._tried_ns[k] = now + after_ns - AGAIN_NS
-        if math.dist(here, start) > NEAR_DEPOT_M:
+        if math.dist(here, gate) > NEAR_DEPOT_M:
             return []
         due = [k for k, find in enumerate(self._finds)
                if find.kind == "confirmed" and now - self._tried_ns[k] >= AGAIN_NS][:MOST_REPORTS]

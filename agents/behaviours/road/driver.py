@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours import Verdict, required
 from agents.behaviours.road.book import Book
+from agents.behaviours.road.known_road import gate_ahead_m
 from agents.behaviours.road.way import Point, Way
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
@@ -26,12 +27,15 @@ LOOK_RAD = 0.33                      # a robot that looks around turns to a poin
 
 
 class Driver:
-    """What all behaviours on a road share. It needs a camera and a lidar. Raises: BadInput."""
+    """What all behaviours on a road share. It needs a camera and a lidar. Raises: BadInput.
 
-    def __init__(self, behaviour: str, robot: str, seed: int, sensors: SensorSuite) -> None:
+    place: of the robot in the team, by which it knows how far it starts from the gate.
+    """
+
+    def __init__(self, behaviour: str, robot: str, place: int, seed: int, sensors: SensorSuite) -> None:
         view = CameraView(required(behaviour, "camera", sensors.camera))
         beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
-        self.way, self.book = Way(beams), Book()
+        self.way, self.book = Way(beams, gate_ahead_m(place)), Book()
         self.cells = cells_of(sensors.area_m)        # of a side of the area, by which notes tell places
         self._targets = Targets(Locator(view, beams))
         self._steering, self._scans = Steering(robot, seed, beams), Scans(beams)
@@ -76,4 +80,4 @@ class Driver:
 
     def reports(self, pose: Pose, now: int, after_ns: int = 0) -> list[Report]:
         """What to report to the depot now, of what is known for so long."""
-        return self.book.reports((pose.x_m, pose.y_m), self.way.start, now, after_ns)
+        return self.book.reports((pose.x_m, pose.y_m), self.way.gate, now, after_ns)

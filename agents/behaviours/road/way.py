@@ -13,6 +13,7 @@ from swarm.core.protocol.world import Pose
 Point = tuple[float, float]
 
 TRAIL_M = 0.25                       # between two points of the trail
+STEP_M = 0.6                         # a longer step between two points counts as this: no robot drives so far meanwhile
 COURSE_M = 1.0                       # the course is the direction of the last so much of the trail
 SIDE_MOST_RAD = math.radians(110)    # a road bends by less from the course
 HALF_WIDTH_M = 0.45                  # what a robot needs at each side of a direction
@@ -26,10 +27,13 @@ DIRECTIONS = 45
 
 
 class Way:
-    """The trail of one robot, from where it started, and where to drive next."""
+    """The trail of one robot, from where it started, and where to drive next.
 
-    def __init__(self, beams: LidarBeams) -> None:
-        self._beams = beams
+    gate_ahead_m: from there to the depot's gate, straight ahead.
+    """
+
+    def __init__(self, beams: LidarBeams, gate_ahead_m: float = 0.0) -> None:
+        self._beams, self._gate_ahead_m = beams, gate_ahead_m
         self._trail: list[Point] = []
         self.driven_m = 0.0                          # length of the trail
         self._heading_rad = 0.0                      # at the start
@@ -45,13 +49,19 @@ class Way:
             self._heading_rad = pose.heading_rad
         step_m = math.dist(self._trail[-1], here) if self._trail else math.inf
         if step_m >= TRAIL_M:
-            self.driven_m += step_m if self._trail else 0.0
+            self.driven_m += min(step_m, STEP_M) if self._trail else 0.0
             self._trail.append(here)
 
     @property
     def start(self) -> Point:
         """Where the robot stood first."""
         return self._trail[0]
+
+    @property
+    def gate(self) -> Point:
+        """The depot's gate."""
+        (x, y), ahead_m, course = self.start, self._gate_ahead_m, self._heading_rad
+        return x + ahead_m * math.cos(course), y + ahead_m * math.sin(course)
 
     def out(self, pose: Pose, scan_m: NDArray[np.float32], now: int) -> list[Point]:
         """Points ahead along the road; empty where there is none: a robot is in the way, or the road ends.

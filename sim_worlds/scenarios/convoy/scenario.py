@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from sim_worlds.engine import Engine, mission_of
-from sim_worlds.scenarios.convoy.road import DEPOT, Road, cell_of, road
+from sim_worlds.scenarios.convoy.road import CELL_M, DEPOT, Road, cell_of, road
 from sim_worlds.scenarios.search_rescue.claims import Claims
-from swarm.core.protocol.scene import SHARE, Mission, Scene
+from swarm.core.protocol.scene import SHARE, Mission, Scene, SceneShape
 from swarm.core.protocol.world import Observation, Report
 from swarm.core.settings.process_files import RobotSpec
 
@@ -30,6 +30,7 @@ MEASURES = {
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 DEPOT_REACH_M = 3.5                  # from the gate: reports from farther away do not reach the depot
+GATE_M = 0.06                        # half of its width on maps
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Convoy:
@@ -87,6 +88,8 @@ class Convoy(Engine):
         })
 
     def scene(self) -> Scene:
-        """The world as plain data."""
+        """The world as plain data, with the gate of the depot."""
         scene = super().scene()
-        return replace(scene, marks=self._claims.marked(scene.marks))
+        gate = SceneShape(layer="gate", shape="box", x_m=DEPOT[0], y_m=DEPOT[1], hx_m=GATE_M, hy_m=CELL_M / 2,
+                          yaw_rad=0.0, colour="#2e8b57")
+        return replace(scene, shapes=[*scene.shapes, gate], marks=self._claims.marked(scene.marks))

@@ -8,14 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from agents.behaviours import Heard, Note, Verdict
-from agents.behaviours.convoy import ANCHOR_M, LOOK_NS, SPACING_M, Convoy
+from agents.behaviours.convoy import ANCHOR_M, LOOK_NS, LOST_NS, SPACING_M, Convoy
 from agents.behaviours.road import notes
 from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
 from agents.behaviours.road.driver import Driver
+from agents.behaviours.road.known_road import gate_ahead_m
 from agents.behaviours.road.notes import State, decode_state, encode_state
-from agents.behaviours.road.way import END_NS, STUCK_NS, Way
+from agents.behaviours.road.way import END_NS, STEP_M, STUCK_NS, Way
 from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
 from agents.behaviours.search.occupancy_map import cells_of
+from sim_worlds.scenarios.convoy.road import road
 from swarm.core.protocol.world import Drive, Observation, Pose, Report
 from tests.agents.behaviours.toy import BEAMS, SENSORS, Segment, observation, scan
 
@@ -137,7 +139,7 @@ def test_the_book_is_bounded() -> None:
 
 
 def test_a_robot_remembers_no_more_of_what_teammates_tell_than_fits_in_its_book() -> None:
-    driver = Driver("convoy", "a", 7, SENSORS)
+    driver = Driver("convoy", "a", 0, 7, SENSORS)
     for k in range(2 * MOST):
         driver.take(beacon_at(2.0 * k), told=True)
     assert len(driver._targets.finds.found()) == len(driver.book.finds()) == MOST_TOLD
@@ -168,7 +170,8 @@ def test_a_state_comes_back_as_it_was_sent_and_a_bad_one_is_refused() -> None:
 
 
 def told(robot: Convoy, sender: str, sequence: int, now: int, *, phase: str = "out", driven_m: float = 0.0) -> None:
-    state = State(sequence=sequence, phase=phase, driven_m=driven_m, x_m=driven_m - 2.0, y_m=0.0)     # all start at -2
+    """A teammate, which started at x = -2, is so far along the road."""
+    state = State(sequence=sequence, phase=phase, driven_m=driven_m, x_m=driven_m - 2.0, y_m=0.0)
     robot.on(Heard(sender, notes.STATE_TOPIC, encode_state(state)), now)
 
 
@@ -178,6 +181,13 @@ def driven_to(robot: Convoy, x_m: float, now: int) -> Pose:
     for k in range(steps + 1):
         robot.on(observation(Pose(-2.0 + 0.2 * k, 0.0, 0.0), L_ROAD, sequence=k), now)
     return Pose(-2.0 + 0.2 * steps, 0.0, 0.0)
+
+
+def driven_round_the_bend(robot: Convoy, y_m: float, now: int) -> Pose:
+    """The pose of a robot that has driven from the corner at 4.5 m to the left up to y_m."""
+    for k in range(round(y_m / 0.2) + 1):
+        robot.on(observation(Pose(4.5, 0.2 * k, math.pi / 2), L_ROAD, sequence=k), now)
+    return Pose(4.5, 0.2 * round(y_m / 0.2), math.pi / 2)
 
 
 def act(robot: Convoy, pose: Pose, now: int) -> Drive:
@@ -243,16 +253,60 @@ def test_places_of_a_long_road_are_told_as_they_are() -> None:
 
 
 def test_stations_reach_from_the_depot_outwards() -> None:
-    assert [Convoy(name, TEAM, 7, SENSORS)._station_m for name in TEAM] == [math.inf, ANCHOR_M + SPACING_M, ANCHOR_M]
+    """Wherever robots start: those of a large team start far behind the gate."""
+    assert [Convoy(name, TEAM, 7, SENSORS)._station_m for name in TEAM] == [
+        math.inf, 0.6 + ANCHOR_M + SPACING_M, 1.5 + ANCHOR_M]
+    many = [f"r{k:02d}" for k in range(40)]
+    assert Convoy("r39", many, 7, SENSORS)._station_m == pytest.approx(0.6 + 19 * 0.9 + ANCHOR_M)
+    assert Convoy("a", ["a"], 7, SENSORS)._station_m == math.inf
+
+
+def test_each_robot_knows_where_the_gate_is() -> None:
+    start = road(3, 40).spawns[39]
+    way = Way(BEAMS, gate_ahead_m(39))
+    way.add(start)
+    assert way.gate == pytest.approx((0.0, start.y_m))
+
+
+def test_a_place_that_jumps_is_no_long_way() -> None:
+    way = Way(BEAMS)
+    for x in (0.0, 3.0, 0.0):
+        way.add(Pose(x, 0.0, 0.0))
+    assert way.driven_m == pytest.approx(2 * STEP_M)
 
 
 def test_a_robot_goes_as_far_as_the_one_behind_hears_it_through_the_air() -> None:
     robot = Convoy("b", TEAM, 7, SENSORS)
-    told(robot, "c", 1, 0, phase="station")
-    driven_to(robot, -2.0 + SPACING_M - 0.2, 0)
+    driven_to(robot, 4.4, 0)
+    told(robot, "c", 1, 0, phase="station", driven_m=4.5)    # at x = 2.5
+    driven_round_the_bend(robot, 2.4, 0)                     # 4.4 m from it along the road, 3.1 m through the air
     assert robot.phase == "out"
-    driven_to(robot, -2.0 + SPACING_M + 0.2, 0)
+    driven_round_the_bend(robot, 3.0, 0)
     assert robot.phase == "station"
+
+
+def test_the_first_robot_waits_by_the_way_through_the_air_and_has_no_station() -> None:
+    robot = Convoy("a", TEAM, 7, SENSORS)
+    driven_to(robot, 4.4, 0)
+    told(robot, "b", 1, 0, driven_m=4.5)
+    assert act(robot, driven_round_the_bend(robot, 2.4, 0), 0).v_mps > 0.0
+    assert act(robot, driven_round_the_bend(robot, 3.0, 1), 1).v_mps == 0.0
+    told(robot, "b", 2, 2, phase="station", driven_m=4.5)
+    assert act(robot, driven_round_the_bend(robot, 3.0, 2), 2).v_mps > 0.0
+    assert robot.phase == "out"
+
+
+def test_at_its_station_a_robot_looks_around_once_and_stays_while_it_hears_a_robot_farther_out() -> None:
+    robot = Convoy("b", TEAM, 7, SENSORS)
+    told(robot, "c", 1, 0, phase="station", driven_m=1.0)
+    here = driven_to(robot, 3.0, 0)
+    assert robot.phase == "station"
+    for second in range(1, 41):
+        if second < 15:
+            told(robot, "a", second, second * S, phase="station", driven_m=9.0)
+        turns = act(robot, here, second * S).w_radps > 0.0
+        assert turns == (second * S < LOOK_NS) or robot.phase == "back"
+        assert (robot.phase == "back") == (second * S > 14 * S + LOST_NS), second
 
 
 def test_the_first_robot_looks_all_around_at_the_end_of_the_road_before_it_returns() -> None:

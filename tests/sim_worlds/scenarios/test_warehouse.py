@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,6 @@ from sim_worlds.scenarios.warehouse.desk import Desk
 from sim_worlds.scenarios.warehouse.floor import AISLE_M, plan_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S, Warehouse
 from sim_worlds.scenarios.warehouse.standstill import Standstill
-from swarm.cli.main import main
 from swarm.core.protocol.world import Drive, Fly, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.scenarios.closed_loop import fly
@@ -252,12 +250,6 @@ def test_a_team_delivers_more_than_the_baseline_and_nobody_is_stuck(physics: str
                 assert measure(w, "longest_standstill_s") < 30.0
         gains.append(shares[0] - shares[1])
     assert sum(gains) > 0.0
-
-
-@pytest.mark.long
-def test_the_launch_file_is_accepted(tmp_path: Path) -> None:
-    assert main(["launch", "warehouse", "--clock", "virtual", "--out", str(tmp_path / "run")]) == 0
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["accepted"]
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
