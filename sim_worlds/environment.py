@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Colour, Solid, Thing
-from swarm.core.protocol.sensors import LARGEST_AREA_M
 from swarm.core.protocol.scene import SceneMark, SceneShape
+from swarm.core.protocol.sensors import LARGEST_AREA_M
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.errors import BadInput
 

@@ -156,8 +156,7 @@ FAULTS = [
      'suite: it is a dict; a SensorSuite, like SensorSuite({"lidar": LIDAR})'),
     ("return Odd(", "Odd(", "odd.py: TypeError: build returned None, which is no World; a plug-in that can be loaded"),
     ("return Odd(", "{}['luck'] or Odd(", "odd.py: line 25: KeyError: 'luck'; a plug-in that can be loaded"),
-    ("Pose(-3.0,", "Pose(1.0,", "spawns[1] of the environment: rover_1 would start at (1, -1), 0 m up, heading 0: "
-     "a wall is there; a free place on the floor for each robot"),
+    ("Pose(-3.0,", "Pose(1.0,", "(1, -1), 0 m up, heading 0: a wall is there; a free place on the floor for "),
     ("size_m=9.0", "size_m=float('nan')", "the environment: its size_m is nan; metres, above 0 and up to 500"),
 ]
 

@@ -26,7 +26,7 @@ AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec]) -> AnyEnvironment:
     """The environment with the spawn poses that the fleet requests.
 
-    Raises ValueError if a robot cannot stand there, or if there are fewer spawns than robots; BadInput if a robot cannot
+    Raises ValueError if a robot cannot stand there, or if there are fewer spawns than robots; BadInput if it cannot
     stand at a spawn of the environment's own.
     """
     if len(environment.spawns) < len(fleet):
@@ -69,7 +69,7 @@ def _check_own(environment: Environment, fleet: Sequence[RobotSpec], bodies: Bod
     own = np.array([robot.spawn is None for robot in fleet])
     x_m, y_m, z_m, reach_m = starts[:, 0], starts[:, 1], starts[:, 3], bodies.radii_m - SLACK_M
     half_m = environment.size_m / 2
-    refuse(own & (np.maximum(np.abs(x_m), np.abs(y_m)) > half_m - reach_m),
+    refuse(own & (np.abs(starts[:, :2]).max(axis=1) > half_m - reach_m),
            f"this is outside the floor, which spans +-{half_m:g} m")
     for name, parts in environment.named_solids():
         for part in parts:

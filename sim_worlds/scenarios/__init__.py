@@ -93,7 +93,7 @@ def build(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | N
     with blamed(name):
         world = _built(scenario, name, fleet, seed, floor, render)
         if not isinstance(world, World):
-            raise TypeError(f"build returned {world!r}, which is no World")
+            raise TypeError(f"build returned {world!r:.60}, which is no World")
         if surroundings != AS_BUILT:
             world.surround(surroundings)
     return world

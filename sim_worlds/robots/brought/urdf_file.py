@@ -94,7 +94,7 @@ def read_urdf(text: str) -> tuple[list[Link], list[Joint]]:
 
 def _is_xacro(element: ET.Element) -> bool:
     """Whether xacro would still replace this element, or a value of its attributes."""
-    return (any(name.startswith("{") and "/xacro}" in name for name in (element.tag, *element.attrib))
+    return (any("xacro}" in name for name in (element.tag, *element.attrib))
             or any("${" in value or "$(" in value for value in element.attrib.values()))
 
 
@@ -193,7 +193,7 @@ def _joint(element: ET.Element) -> Joint:
     limits = [_number(limit, key, where, 0.0) if limit is not None else 0.0 for key in ("effort", "velocity")]
     if min(limits) < 0.0:
         raise BadInput(where, f"its <limit> has effort {limits[0]:g} and velocity {limits[1]:g}",
-                       "numbers above 0, or 0 where the file states no limit")
+                       "numbers above 0, or 0 for no limit of its own")
     torque_nm, speed_radps = (value or None for value in limits)
     return Joint(name, kind, ends[0], ends[1], _frame(element, where), axis / length, torque_nm, speed_radps)
 

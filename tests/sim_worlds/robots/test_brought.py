@@ -149,7 +149,7 @@ REFUSED = [
     (MULE, "<robot/>", "the file: 0 links; 1 to 64"),
     ('<?xml version="1.0"?>', '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]>', "it defines entities"),
     ("</robot>", "", "line 58: it is no XML"),
-    ('<robot name="mule">', f'<robot name="mule" {XACRO}><xacro:property name="mass" value="4"/>', "it is a xacro file"),
+    ('<robot name="mule">', f'<robot name="mule" {XACRO}><xacro:wheel side="left"/>', "it is a xacro file"),
     ('<mass value="4.0"/>', '<mass value="${mass}"/>', "it is a xacro file"),
     ('<robot name="mule">', '<robot name="$(arg name)">', "it is a xacro file"),
     (LEFT, "", "link left_wheel: it has a shape and no <inertial>; <inertial> with its mass and inertia"),
@@ -193,7 +193,7 @@ REFUSED = [
     ('size="0.32 0.22 0.1"/></geometry>\n    </collision>', 'size="0.32 0.22 4"/></geometry>\n    </collision>',
      "below the wheels"),
     ('velocity="8.0"', 'velocity="-8.0"',
-     "joint left_wheel_joint: its <limit> has effort 0.6 and velocity -8; numbers above 0, or 0 where"),
+     "joint left_wheel_joint: its <limit> has effort 0.6 and velocity -8; numbers above 0, or 0 for no limit of its own"),
     ('velocity="8.0"', 'velocity="800"', "the file: its top speed is 48 m/s; 0.05 to 3 m/s"),
 ]
 
