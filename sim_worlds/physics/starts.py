@@ -65,11 +65,11 @@ def _check_own(environment: Environment, fleet: Sequence[RobotSpec], bodies: Bod
                            f"{fleet[i].name} would start at ({x_m:g}, {y_m:g}), {z_m:g} m up, heading {heading_rad:g}: "
                            f"{why}", "a free place on the floor for each robot")
 
-    refuse(~np.isfinite(starts).all(axis=1), "this is no pose of finite numbers")
+    refuse((~np.isfinite(starts)).max(axis=1), "this is no pose of finite numbers")
     own = np.array([robot.spawn is None for robot in fleet])
     x_m, y_m, z_m, reach_m = starts[:, 0], starts[:, 1], starts[:, 3], bodies.radii_m - SLACK_M
     half_m = environment.size_m / 2
-    refuse(own & (np.abs(starts[:, :2]).max(axis=1) > half_m - reach_m),
+    refuse(own & (np.maximum(np.abs(x_m), np.abs(y_m)) > half_m - reach_m),
            f"this is outside the floor, which spans +-{half_m:g} m")
     for name, parts in environment.named_solids():
         for part in parts:

@@ -193,7 +193,7 @@ REFUSED = [
     ('size="0.32 0.22 0.1"/></geometry>\n    </collision>', 'size="0.32 0.22 4"/></geometry>\n    </collision>',
      "below the wheels"),
     ('velocity="8.0"', 'velocity="-8.0"',
-     "joint left_wheel_joint: its <limit> has effort 0.6 and velocity -8; numbers above 0, or 0 for no limit of its own"),
+     "joint left_wheel_joint: its <limit> has effort 0.6 and velocity -8; numbers above 0, or 0 for no "),
     ('velocity="8.0"', 'velocity="800"', "the file: its top speed is 48 m/s; 0.05 to 3 m/s"),
 ]
 
