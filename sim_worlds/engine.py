@@ -44,8 +44,8 @@ class Engine(World):
 
     scenario, seed: for the scene. render: whether to draw frames; kinematic robots without frames need no PyBullet.
     update_s: simulated time of a step without rigid bodies.
-    Raises ValueError for a fleet that `check_fleet` refuses, sensors that `check_suite` refuses, and if a robot cannot
-    stand at its start pose: its own `spawn` if it has one, else a spawn of the environment.
+    Raises ValueError for a fleet that `check_fleet` refuses, and if a robot cannot stand at its own `spawn`; BadInput
+    for sensors that `check_suite` refuses, and if it cannot stand at a spawn of the environment.
     """
 
     mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Colour, Solid, Thing
 from swarm.core.protocol.scene import SceneMark, SceneShape
+from swarm.core.protocol.sensors import LARGEST_AREA_M
 from swarm.core.protocol.world import Pose
+from swarm.core.settings.errors import BadInput
 
 ROBOT_RADIUS_M = 0.30                # larger than every robot, with a margin
 SPAWN_MARGIN_M = 0.2                 # between a robot at its start and a wall
@@ -35,6 +37,7 @@ class Environment:
 
     spawns: start poses in the order of the fleet, at least one for each robot. A robot that flies starts at the height
     of its spawn, or at that of its kind where the spawn is on the floor.
+    Raises: BadInput for a size that no place has.
     """
 
     size_m: float
@@ -51,6 +54,11 @@ class Environment:
     chargers: tuple[Charger, ...] = ()
     ceiling_m: float | None = None               # no robot flies higher; None: the top of the highest wall
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.size_m <= LARGEST_AREA_M:          # true also for nan
+            raise BadInput("the environment", f"its size_m is {self.size_m:g}",
+                           f"metres, above 0 and up to {LARGEST_AREA_M:g}")
+
     @property
     def top_m(self) -> float:
         """The height above which no robot flies."""
@@ -63,6 +71,12 @@ class Environment:
         yield from self.walls
         for thing in self.clutter + (self.targets if targets else ()):
             yield from thing.parts
+
+    def named_solids(self) -> Iterator[tuple[str, tuple[Solid, ...]]]:
+        """The same solids by the things that they are of, each with words for it."""
+        yield from (("a wall", (wall,)) for wall in self.walls)
+        yield from ((f"clutter ({thing.label})", thing.parts) for thing in self.clutter)
+        yield from ((f"a target ({thing.label})", thing.parts) for thing in self.targets)
 
     def shapes(self) -> list[SceneShape]:
         """Walls and clutter as seen from above."""
@@ -99,10 +113,7 @@ class Environment:
         where = f"a robot cannot start at ({x_m:g}, {y_m:g})"
         if not (math.isfinite(x_m) and math.isfinite(y_m)) or max(abs(x_m), abs(y_m)) > self.size_m / 2 - radius_m:
             raise ValueError(f"{where}: this is outside the building, which spans +-{self.size_m / 2:g} m")
-        things_here = [("a wall", (w,)) for w in self.walls]
-        things_here += [(f"clutter ({c.label})", c.parts) for c in self.clutter]
-        things_here += [(f"a target ({t.label})", t.parts) for t in self.targets]
-        for name, parts in things_here:
+        for name, parts in self.named_solids():
             gap = min(float(p.distance_m(x_m, y_m)) for p in parts)
             if gap < radius_m:
                 raise ValueError(f"{where}: {name} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")

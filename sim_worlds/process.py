@@ -32,6 +32,8 @@ def main(settings: WorldFile, where: str) -> int:
     try:
         world = scenarios.build(settings.scenario, settings.robots, settings.seed, floor,
                                 surroundings=settings.surroundings)
+    except BadInput as error:                            # the scenario is at fault
+        raise BadInput(f"{where}: scenario", f"{error.where}: {error.what}", error.want) from None
     except ValueError as error:                          # the fleet is empty, or does not fit
         raise BadInput(f"{where}: robots", str(error), "other robots, places or another seed") from None
     with world:

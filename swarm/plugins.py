@@ -99,11 +99,14 @@ def load_file(path: str, needed: str) -> Any:
 
 
 @contextlib.contextmanager
-def blamed(name: str) -> Iterator[None]:
-    """Raises: BadInput with file and line in place of an error in the block, if module `name` is a plug-in."""
+def blamed(name: str, passes: type[ValueError] = BadInput) -> Iterator[None]:
+    """Raises: BadInput with file and line in place of an error in the block, if module `name` is a plug-in.
+
+    passes: an error that a plug-in of this kind may raise; it stays as it is.
+    """
     try:
         yield
-    except BadInput:
+    except passes:
         raise
     except Exception as error:
         file = _file_of(name)

@@ -112,3 +112,77 @@ def test_the_files_of_plug_ins_are_named_by_their_place_and_the_first_folder_hol
     assert plugins.files() == {
         "policies/calm.py": tmp_path / "mine/policies/calm.py", "tasks/tell.py": tmp_path / "theirs/tasks/tell.py",
         "behaviours/calm.py": tmp_path / "mine/behaviours/calm.py"}
+
+
+PLACE = """
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.environment import Environment
+from sim_worlds.physics.solids import box
+from swarm.core.protocol.sensors import Lidar, Sensor, SensorSuite
+from swarm.core.protocol.world import Pose
+
+HEADLINE, MEASURES = "met", {"met": ("", "robots that have met")}
+WALL = box(1.0, 0.0, 0.0, 0.2, 2.0, 2.0, (0.5, 0.5, 0.5))
+
+
+class Sonar(Sensor, frozen=True, tag="sonar"):
+    pass
+
+
+class Odd(Engine):
+    suite = SensorSuite({"lidar": Lidar(beams=8, range_m=6.0)})
+
+    def mission(self):
+        return mission_of(HEADLINE, MEASURES, {"met": 0.0})
+
+
+def build(fleet, seed, *, render=True):
+    place = Environment(size_m=9.0, walls=(WALL,), spawns=tuple(Pose(-3.0, k - 2.0, 0.0) for k in range(len(fleet))))
+    return Odd(place, fleet, scenario="odd", seed=seed, render=render)
+"""
+LAUNCH = """
+version: 1
+scenario: odd
+behaviour: patrol
+seed: 1
+duration_s: 5
+fleet: [{name: rover, count: 2, board: orin_nano}]
+streams: [{name: detect, on: [rover], model: detector, rate_hz: 1, deadline_s: 1.0, source: scan}]
+"""
+FAULTS = [
+    ('"lidar": Lidar(beams=8, range_m=6.0)', '"sonar": Sonar()',
+     "sensor sonar: no kind of sensor is called Sonar; one of Camera, Lidar, Range, Imu, Odometry, Localisation, "),
+    ('SensorSuite({"lidar": Lidar(beams=8, range_m=6.0)})', '{"lidar": 1}',
+     'suite: it is a dict; a SensorSuite, like SensorSuite({"lidar": LIDAR})'),
+    ("return Odd(", "Odd(", "odd.py: TypeError: build returned None, which is no World; a plug-in that can be loaded"),
+    ("return Odd(", "{}['luck'] or Odd(", "odd.py: line 25: KeyError: 'luck'; a plug-in that can be loaded"),
+    ("Pose(-3.0,", "Pose(1.0,", "(1, -1), 0 m up, heading 0: a wall is there; a free place on the floor for "),
+    ("size_m=9.0", "size_m=float('nan')", "the environment: its size_m is nan; metres, above 0 and up to 500"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "told"), FAULTS, ids=[new for _, new, _ in FAULTS])
+def test_a_world_that_a_plug_in_builds_wrong_is_told_in_one_line(
+    put: Any, old: str, new: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert old in PLACE
+    put("scenarios", scenarios, PLACE.replace(old, new))
+    (tmp_path / "odd.yaml").write_text(LAUNCH)
+    assert main(["launch", str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "run"), "--dry-run"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "odd.yaml: scenario: " in line
+    assert told in line
+    assert "another seed" not in line
+    assert main(["worlds", "show", "odd"]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_fleet_that_does_not_fit_a_plug_in_is_told_to_change(
+    put: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("scenarios", scenarios, PLACE.replace("range(len(fleet))", "range(1)"))
+    (tmp_path / "odd.yaml").write_text(LAUNCH)
+    assert main(["launch", str(tmp_path / "odd.yaml"), "--dry-run"]) == 2
+    assert "odd.yaml: fleet: 2 robots, but only 1 spawn poses; a smaller fleet, other places, or another seed" in (
+        capsys.readouterr().err)

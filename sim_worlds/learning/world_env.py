@@ -47,7 +47,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
     ) -> None:
         given = checked(name, seed=seed, robots=robots, physics=physics, render_mode=render_mode, duration_s=duration_s,
                         period_s=period_s, frames=frames, boxes=boxes, reports=reports, reward=reward)
-        self._fleet, self._scenario, self._reward = given.fleet, scenarios.load(given.name), given.reward
+        self._fleet, self._scenario, self._reward = given.fleet, given.name, given.reward
         self._frames, self._reports = given.frames, given.reports
         self.render_mode, self._duration_s, self._first_seed = given.render_mode, given.duration_s, given.seed
         self._draw: np.random.Generator | None = None        # of the seeds of later worlds
@@ -71,7 +71,7 @@ class WorldEnv(ParallelEnv[str, ObservationOf, NDArray[np.float32]]):
 
     def world_of(self, seed: int) -> World:
         """Another world of this scenario with this fleet, at its start. The caller closes it."""
-        return self._scenario.build(self._fleet, seed, render=self._frames)
+        return scenarios.build(self._scenario, self._fleet, seed, render=self._frames)
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """The space of an agent's observations."""

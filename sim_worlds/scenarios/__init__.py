@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol, cast
 
 from sim_worlds.maps import FloorPlan
@@ -44,9 +45,20 @@ def load(name: str) -> Scenario:
     """The scenario of this name. Raises ValueError for an unknown name."""
     if name not in available():
         raise ValueError(f"no scenario {name!r}; there are {', '.join(available())}")
+    return cast(Scenario, plugins.load(_module_of(name), "HEADLINE", "MEASURES", "build"))
+
+
+def blamed(name: str) -> AbstractContextManager[None]:
+    """Raises: BadInput with file and line in place of an error in the block, if the scenario is a plug-in.
+
+    ValueErrors stay: a scenario raises them for a fleet that does not fit.
+    """
+    return plugins.blamed(_module_of(name), ValueError)
+
+
+def _module_of(name: str) -> str:
     path = f"{__name__}.{name}"
-    path += ".scenario" if hasattr(plugins.load(path), "__path__") else ""
-    return cast(Scenario, plugins.load(path, "HEADLINE", "MEASURES", "build"))
+    return path + (".scenario" if hasattr(plugins.load(path), "__path__") else "")
 
 
 def kind(name: str) -> str:
@@ -74,16 +86,21 @@ def build(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | N
     """The world of a scenario with this fleet: on the floor of a map, or where the scenario places it.
 
     surroundings: what was drawn for the place.
-    Raises ValueError for a fleet that does not fit, and for a map that the scenario does not take.
+    Raises ValueError for a fleet that does not fit, and for a map that the scenario does not take; BadInput for a fault
+    of the scenario.
     """
-    world = _built(name, fleet, seed, floor, render)
-    if surroundings != AS_BUILT:
-        world.surround(surroundings)
+    scenario = load(name)
+    with blamed(name):
+        world = _built(scenario, name, fleet, seed, floor, render)
+        if not isinstance(world, World):
+            raise TypeError(f"build returned {world!r:.60}, which is no World")
+        if surroundings != AS_BUILT:
+            world.surround(surroundings)
     return world
 
 
-def _built(name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | None, render: bool) -> World:
-    scenario = load(name)
+def _built(scenario: Scenario, name: str, fleet: Sequence[RobotSpec], seed: int, floor: FloorPlan | None,
+           render: bool) -> object:
     if floor is None:
         return scenario.build(fleet, seed, render=render)
     if not takes_map(name):

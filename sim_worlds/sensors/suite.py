@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from swarm.core.protocol.sensors import (
     Sensor,
     SensorSuite,
 )
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 
 CAMERA = Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.16, mount_z_m=0.28, pitch_deg=-4.0)
@@ -47,6 +49,7 @@ NOISES: dict[type[Sensor], tuple[str, ...]] = {
 }
 """Of each kind of sensor: its standard deviations."""
 
+KINDS: tuple[type[Sensor], ...] = get_args(AnySensor)
 MOST_PIXELS = 640 * 480
 """Of a camera: a frame of 0.9 MB, which TinyRenderer draws in an eighth of a second."""
 MOST_LATENCY_S = 10.0
@@ -56,7 +59,7 @@ MOST_LATENCY_S = 10.0
 def suite_of(robot: RobotSpec, suite: SensorSuite) -> SensorSuite:
     """The sensors of a robot: those of its scenario, as noisy as the launch file wants them, and that of its battery.
 
-    Raises ValueError if there is no room for one more sensor.
+    Raises: BadInput if there is no room for one more sensor.
     """
     suite = noisier(noisy(suite) if robot.sensors == "noisy" else suite, robot.noise)
     return suite if robot.battery_wh is None else with_battery(suite)
@@ -65,7 +68,7 @@ def suite_of(robot: RobotSpec, suite: SensorSuite) -> SensorSuite:
 def noisy(suite: SensorSuite) -> SensorSuite:
     """The suite with noise for each sensor that states none, and a localisation: `place`, or `place_2`, ...
 
-    Raises ValueError if there is no room for one more sensor.
+    Raises: BadInput if there is no room for one more sensor.
     """
     sensors = {name: _noisy(sensor) for name, sensor in suite.sensors.items()}
     if not suite.all(Localisation):
@@ -83,35 +86,46 @@ def noisier(suite: SensorSuite, factor: float) -> SensorSuite:
 
 
 def with_battery(suite: SensorSuite) -> SensorSuite:
-    """The suite with a sensor of the battery. Raises ValueError if there is no room for one more sensor."""
+    """The suite with a sensor of the battery. Raises: BadInput if there is no room for one more sensor."""
     return suite if suite.all(Battery) else replace(suite, sensors=_and(suite.sensors, "battery", Battery()))
 
 
 def _and(sensors: Mapping[str, AnySensor], name: str, sensor: AnySensor) -> dict[str, AnySensor]:
     """These sensors and one more, of this name with the first number that is free: NAME, NAME_2, ..."""
     if len(sensors) == MOST_SENSORS:
-        raise ValueError(f"{MOST_SENSORS} sensors leave no room for one more, the {type(sensor).__name__.lower()}")
+        raise BadInput("sensors", f"{MOST_SENSORS} leave no room for one more, the {type(sensor).__name__.lower()}",
+                       f"at most {MOST_SENSORS - 1}")
     names = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
     return {**sensors, next(name for name in names if name not in sensors): sensor}
 
 
 def check_suite(suite: SensorSuite) -> None:
-    """Raise ValueError for a suite that an agent would not read, or whose rates and latencies no world keeps."""
+    """Raises: BadInput for a suite that an agent would not read, or whose rates and latencies no world keeps."""
+    if not isinstance(suite, SensorSuite):  # pyright: ignore[reportUnnecessaryIsInstance] - a plug-in has no types
+        raise BadInput("suite", f"it is a {type(suite).__name__}", 'a SensorSuite, like SensorSuite({"lidar": LIDAR})')
+    for name, sensor in suite.sensors.items():
+        if type(sensor) not in KINDS:
+            raise BadInput(f"sensor {name}", f"no kind of sensor is called {type(sensor).__name__}",
+                           f"one of {', '.join(kind.__name__ for kind in KINDS)}")
     try:
         msgspec.convert(msgspec.to_builtins(suite), SensorSuite)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"sensors: {error}") from None
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BadInput("sensors", str(error), "values that a suite can have") from None
     for name, sensor in suite.sensors.items():
-        if isinstance(sensor, Localisation) and sensor.latency_s:
-            raise ValueError(f"sensor {name}: a pose has the age of its observation; leave out latency_s")
-        if sensor.latency_s > MOST_LATENCY_S:
-            raise ValueError(f"sensor {name}: latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}")
-        if isinstance(sensor, Camera) and sensor.read_noise_e and not sensor.full_well_e:
-            raise ValueError(f"sensor {name}: read_noise_e without full_well_e, the electrons of a white pixel")
-        if isinstance(sensor, Camera) and sensor.width_px * sensor.height_px > MOST_PIXELS:
-            raise ValueError(f"sensor {name}: {sensor.width_px} x {sensor.height_px} pixels; at most 640 x 480")
-        if isinstance(sensor, Camera | Lidar | Localisation) and sensor.rate_hz is not None:
-            raise ValueError(f"sensor {name}: its rate is that of the run's observations or frames; leave out rate_hz")
+        _check_sensor(sensor, f"sensor {name}")
+
+
+def _check_sensor(sensor: AnySensor, where: str) -> None:
+    if isinstance(sensor, Localisation) and sensor.latency_s:
+        raise BadInput(where, "a pose has the age of its observation", "no latency_s")
+    if sensor.latency_s > MOST_LATENCY_S:
+        raise BadInput(where, f"latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}", "a lower one")
+    if isinstance(sensor, Camera) and sensor.read_noise_e and not sensor.full_well_e:
+        raise BadInput(where, "read_noise_e without full_well_e", "both; full_well_e: the electrons of a white pixel")
+    if isinstance(sensor, Camera) and sensor.width_px * sensor.height_px > MOST_PIXELS:
+        raise BadInput(where, f"{sensor.width_px} x {sensor.height_px} pixels", "at most 640 x 480")
+    if isinstance(sensor, Camera | Lidar | Localisation) and sensor.rate_hz is not None:
+        raise BadInput(where, "its rate is that of the run's observations or frames", "no rate_hz")
 
 
 def _noisy(sensor: AnySensor) -> AnySensor:

@@ -66,8 +66,11 @@ class Installed:
     def sensors(
         self, scenario: str, robots: Sequence[RobotSpec], seed: int, floor: FloorPlan | None = None
     ) -> Mapping[str, SensorSuite]:
-        """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
-        with scenarios.build(scenario, robots, seed, floor, render=False) as world:
+        """Builds the scenario's world once, without physics and pictures.
+
+        Raises: ValueError for a fleet that does not fit; BadInput for a fault of the scenario.
+        """
+        with scenarios.blamed(scenario), scenarios.build(scenario, robots, seed, floor, render=False) as world:
             return {robot.name: world.sensors(robot.name) for robot in robots}
 
     def takes_spawns(self, scenario: str) -> bool:
@@ -76,7 +79,8 @@ class Installed:
     def check_spawn(self, scenario: str, seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
         """Raises: ValueError."""
         check_spawn = getattr(scenarios.load(scenario), "check_spawn")  # noqa: B009 - not every scenario has it
-        check_spawn(seed, robots, kind, x_m, y_m)
+        with scenarios.blamed(scenario):
+            check_spawn(seed, robots, kind, x_m, y_m)
 
     def policy_file(self, name: str) -> str:
         path = (self._folder / name).absolute()

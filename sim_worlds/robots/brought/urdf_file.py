@@ -79,7 +79,7 @@ def read_urdf(text: str) -> tuple[list[Link], list[Joint]]:
         root = ET.fromstring(text)
     except ET.ParseError as error:
         raise BadInput(f"line {error.position[0]}", "it is no XML", "a URDF file") from None
-    if "xacro" in text:
+    if any(_is_xacro(element) for element in root.iter()):
         raise BadInput("the file", "it is a xacro file", "what `xacro my_robot.urdf.xacro > my_robot.urdf` makes of it")
     if root.tag != "robot":
         raise BadInput("the file", f"it begins with <{root.tag}>", "<robot>")
@@ -90,6 +90,12 @@ def read_urdf(text: str) -> tuple[list[Link], list[Joint]]:
     if not 1 <= len(links) <= MOST_LINKS:
         raise BadInput("the file", f"{len(links)} links", f"1 to {MOST_LINKS}")
     return _as_tree({link.name: link for link in links}, links, joints)
+
+
+def _is_xacro(element: ET.Element) -> bool:
+    """Whether xacro would still replace this element, or a value of its attributes."""
+    return (any("xacro}" in name for name in (element.tag, *element.attrib))
+            or any("${" in value or "$(" in value for value in element.attrib.values()))
 
 
 def _as_tree(named: dict[str, Link], links: list[Link], joints: list[Joint]) -> tuple[list[Link], list[Joint]]:
@@ -185,7 +191,10 @@ def _joint(element: ET.Element) -> Joint:
     if length < 1e-6:
         raise BadInput(where, "its axis has no direction", '<axis xyz="0 1 0"/>')
     limits = [_number(limit, key, where, 0.0) if limit is not None else 0.0 for key in ("effort", "velocity")]
-    torque_nm, speed_radps = (value if value > 0.0 else None for value in limits)
+    if min(limits) < 0.0:
+        raise BadInput(where, f"its <limit> has effort {limits[0]:g} and velocity {limits[1]:g}",
+                       "numbers above 0, or 0 for no limit of its own")
+    torque_nm, speed_radps = (value or None for value in limits)
     return Joint(name, kind, ends[0], ends[1], _frame(element, where), axis / length, torque_nm, speed_radps)
 
 

@@ -45,10 +45,10 @@ class Field(Environment):
 def generate(seed: int, robots: int) -> Field:
     """The field of a seed for so many robots, which start in its middle; the same arguments, the same field.
 
-    Each part has its own random stream. Raises ValueError for fewer than 0 or more than MOST_ROBOTS robots.
+    Each part has its own random stream. Raises ValueError for fewer than 1 or more than MOST_ROBOTS robots.
     """
-    if not 0 <= robots <= MOST_ROBOTS:
-        raise ValueError(f"the field has room for 0 to {MOST_ROBOTS} robots, not {robots}")
+    if not 1 <= robots <= MOST_ROBOTS:
+        raise ValueError(f"the field has room for 1 to {MOST_ROBOTS} robots, not {robots}")
     paint, plan, stock, fill = (np.random.default_rng([seed, 51, part]) for part in range(4))
     shares = max(robots, LEAST_ROBOTS)
     side_m = round(math.sqrt(SHARE_M2 * shares), 1)

@@ -48,10 +48,10 @@ def generate(seed: int, robots: int) -> Course:
     """The course of a seed, with a spawn pose for each robot; the same arguments give an identical course.
 
     A robot of radius 0.30 m can go from end to end without entering a keep-out. Raises ValueError if `robots` is below
-    0 or does not fit.
+    1 or does not fit.
     """
-    if not 0 <= robots <= MOST_ROBOTS:
-        raise ValueError(f"the start of the course has room for 0 to {MOST_ROBOTS} robots, not {robots}")
+    if not 1 <= robots <= MOST_ROBOTS:
+        raise ValueError(f"the start of the course has room for 1 to {MOST_ROBOTS} robots, not {robots}")
     for attempt in range(ATTEMPTS):
         course = _draw(seed, attempt, robots)
         if not problems(course):

@@ -98,6 +98,8 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
     fleet = scenarios.fleet_for(name, robots)
     try:
         world = scenarios.build(name, fleet, seed, floor, render=False)
+    except BadInput as error:
+        raise BadInput(f"scenario {name}", f"{error.where}: {error.what}", error.want) from None
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:

@@ -118,6 +118,7 @@ AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation | Battery
 
 
 AREA_M = 24.0
+LARGEST_AREA_M = 500.0
 
 
 class SensorSuite(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,7 +130,7 @@ class SensorSuite(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     sensors: Annotated[dict[SensorName, AnySensor], msgspec.Meta(max_length=MOST_SENSORS)] = {}
-    area_m: Annotated[float, msgspec.Meta(ge=1.0, le=500.0)] = AREA_M
+    area_m: Annotated[float, msgspec.Meta(ge=1.0, le=LARGEST_AREA_M)] = AREA_M
 
     def __post_init__(self) -> None:
         for kind in (Camera, Lidar, Localisation):

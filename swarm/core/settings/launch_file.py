@@ -124,7 +124,7 @@ class PlannerSpec(Strict, frozen=True, kw_only=True):
 Quality = Literal["perfect", "model", "halved"]
 """Of the results of models in virtual time: the truth; with the errors of the models' cards; with half the recall."""
 
-ReachM = Annotated[float, Meta(gt=0.0, le=1e6)]                  # metres
+ReachM = Annotated[float, Meta(ge=0.1, le=1e6)]                  # metres
 
 
 class Base(Strict, frozen=True, kw_only=True):

@@ -170,12 +170,21 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
         for k, (x_m, y_m) in enumerate(alone):                              # all are checked at once
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
+            except BadInput as error:
+                raise _of_scenario(where, error) from None
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
     try:
         return robots, known.sensors(scenario, robots, launch.seed, floor)
+    except BadInput as error:
+        raise _of_scenario(where, error) from None
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
+
+
+def _of_scenario(where: str, error: BadInput) -> BadInput:
+    """A fault of the scenario, which no other fleet and no other seed mends."""
+    return BadInput(f"{where}: scenario", f"{error.where}: {error.what}", error.want)
 
 
 def _behaviour(

@@ -173,6 +173,11 @@ def test_what_makes_no_world_is_refused_with_one_line(wrong: dict[str, object], 
     assert "\n" not in str(refused.value)
 
 
+def test_an_option_that_there_is_not_is_an_error_of_type() -> None:
+    with pytest.raises(TypeError, match="'robot'"):
+        parallel_env("patrol", robot=2)                      # pyright: ignore[reportCallIssue]
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     env = parallel_env("patrol", seed=np.int64(3), robots=np.int32(1), duration_s=np.float32(2.0), boxes=np.uint8(1))
     assert env.reset(seed=np.int64(4))[1]["rover_0"]["seed"] == 4     # pyright: ignore[reportArgumentType]

@@ -75,9 +75,9 @@ def test_walls_divide_the_field_but_for_the_gaps() -> None:
     assert (steps[:, east] == -1).all()
 
 
-@pytest.mark.parametrize("robots", [-1, MOST_ROBOTS + 1])
+@pytest.mark.parametrize("robots", [0, MOST_ROBOTS + 1])
 def test_a_fleet_that_does_not_fit_is_refused(robots: int) -> None:
-    with pytest.raises(ValueError, match=f"room for 0 to {MOST_ROBOTS} robots, not {robots}"):
+    with pytest.raises(ValueError, match=f"room for 1 to {MOST_ROBOTS} robots, not {robots}"):
         generate(1, robots)
 
 
