@@ -19,9 +19,10 @@ from sim_worlds.sensors.imu import ImuErrors
 from sim_worlds.sensors.lidar import Scanners
 from sim_worlds.sensors.past import Past, Reals, steps_of
 from swarm.core.policy import draw
-from swarm.core.protocol.sensors import Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
+from swarm.core.protocol.sensors import Contact, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
 from swarm.core.protocol.world import Pose
 
+READ = (Range, Imu, Odometry, Contact)           # the kinds whose values this file makes
 PASSIVE_RANGE_M = 1.0                # of the caster of a body without range sensors: never used
 
 
@@ -35,7 +36,7 @@ class Instruments:
         self._lidar = next(iter(suite.all(Lidar).items()), None)
         self._place = next(iter(suite.all(Localisation).items()), None)
         self._others = {name: sensor for name, sensor in suite.sensors.items()
-                        if isinstance(sensor, Range | Imu | Odometry)}
+                        if isinstance(sensor, READ)}
         self._readings: dict[str, tuple[int, float, tuple[float, ...]]] = {}      # number, when, values
         self._imu_errors = {name: ImuErrors(sensor, seed, robot, name) for name, sensor in suite.all(Imu).items()}
         self._moved = dict.fromkeys(suite.all(Imu), (0.0, 0.0, 0.0))     # when, speed, acceleration until then
@@ -103,6 +104,9 @@ class Instruments:
                     case Odometry():
                         way = self._ways[name][0]
                         values = way.x_m, way.y_m, way.heading_rad
+                    case Contact():
+                        since_s = -math.inf if known is None else known[1]
+                        values = (float(self._motion.contacts.last_s[self._index] > since_s),)
                 self._readings[name] = known = number, now_s, values
             readings[name] = Reading(now_s - known[1] + sensor.latency_s, known[2])
         return readings
@@ -144,7 +148,7 @@ def has_instruments(suite: SensorSuite) -> bool:
     """Whether any sensor reads something else than the plain truth of scan and pose."""
     lidar = suite.lidar
     return bool((lidar is not None and lidar.noise_m)
-                or any(isinstance(s, Range | Imu | Odometry | Localisation) for s in suite.sensors.values()))
+                or any(isinstance(s, (*READ, Localisation)) for s in suite.sensors.values()))
 
 
 def farthest_m(suite: SensorSuite) -> float:
@@ -154,5 +158,4 @@ def farthest_m(suite: SensorSuite) -> float:
 
 def slowest_s(suite: SensorSuite) -> float:
     """The longest latency of the sensors that have readings."""
-    return max((sensor.latency_s for sensor in suite.sensors.values() if isinstance(sensor, Range | Imu | Odometry)),
-               default=0.0)
+    return max((sensor.latency_s for sensor in suite.sensors.values() if isinstance(sensor, READ)), default=0.0)

@@ -14,6 +14,7 @@ from swarm.core.protocol.sensors import (
     AnySensor,
     Battery,
     Camera,
+    Contact,
     Imu,
     Lidar,
     Localisation,
@@ -118,6 +119,8 @@ def check_suite(suite: SensorSuite) -> None:
 def _check_sensor(sensor: AnySensor, where: str) -> None:
     if isinstance(sensor, Localisation) and sensor.latency_s:
         raise BadInput(where, "a pose has the age of its observation", "no latency_s")
+    if isinstance(sensor, Contact) and sensor.latency_s:
+        raise BadInput(where, "a touch is felt at once", "no latency_s")
     if sensor.latency_s > MOST_LATENCY_S:
         raise BadInput(where, f"latency_s {sensor.latency_s:g} is above {MOST_LATENCY_S:g}", "a lower one")
     if isinstance(sensor, Camera) and sensor.read_noise_e and not sensor.full_well_e:

@@ -110,11 +110,15 @@ class Localisation(Sensor, frozen=True, kw_only=True, tag="localisation"):
     noise_rad: Noise = 0.0
 
 
+class Contact(Sensor, frozen=True, kw_only=True, tag="contact"):
+    """A bumper all around. It reads: 1 if the robot has touched something since the reading before, else 0."""
+
+
 class Battery(Sensor, frozen=True, kw_only=True, tag="battery"):
     """The charge of the robot's battery. It reads: the share of a full charge, 0 to 1, and the energy left in Wh."""
 
 
-AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation | Battery
+AnySensor = Camera | Lidar | Range | Imu | Odometry | Localisation | Contact | Battery
 
 
 AREA_M = 24.0

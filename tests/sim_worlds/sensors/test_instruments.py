@@ -14,6 +14,7 @@ from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.sensors import (
     MOST_SENSORS,
     AnySensor,
+    Contact,
     Imu,
     Lidar,
     Localisation,
@@ -111,6 +112,28 @@ def test_a_late_sensor_reads_what_was_its_latency_ago() -> None:
         assert then[3].readings[name].values != now[3].readings[name].values
         assert then[-1].readings[name].age_s == 0.3
     assert then[0].readings["wheels"].values == (0.0, 0.0, 0.0)          # it stood at the start
+
+
+def test_a_bumper_tells_of_touches_since_its_last_reading() -> None:
+    """The robot drives into a wall 1 m ahead, stands there, and backs off."""
+    kind = type("Bumpers", (Room,), {"suite": SensorSuite({"skin": Contact(), "slow": Contact(rate_hz=1.0)})})
+    world = kind(room([Pose(2.0, 0.0, 0.0)]), [RobotSpec(name="a", kind="rover", physics="kinematic")],
+                 scenario="room", seed=1, render=False)
+    skin, slow = list[float](), list[float]()
+    for step in range(60 * 8):
+        if step in (0, 60 * 5):
+            world.act("a", Drive(v_mps=0.4 if step == 0 else -0.4, w_radps=0.0, ttl_s=99.0))
+        world.step()
+        if (step + 1) % 6 == 0:
+            readings = world.observe("a", frame=False).readings
+            skin.append(readings["skin"].values[0])
+            slow.append(readings["slow"].values[0])
+    first, last = skin.index(1.0), 80 - skin[::-1].index(1.0)
+    assert first > 10
+    assert skin == [0.0] * first + [1.0] * (last - first) + [0.0] * (80 - last)
+    assert 50 <= last <= 52                                  # it backs off after 5 s
+    assert all(len(set(slow[k:k + 10])) == 1 for k in range(9, 70, 10))      # one reading a second
+    assert [slow[k] for k in (9, 49, 69)] == [0.0, 1.0, 0.0]
 
 
 def test_a_late_range_sees_other_robots_where_they_were() -> None:
