@@ -105,7 +105,7 @@ def blamed(name: str) -> Iterator[None]:
         yield
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         file = _file_of(name)
         if not file.startswith(tuple(folder + os.sep for folder in folders())):
             raise
