@@ -91,16 +91,12 @@ class Acting:
     def _perform(self, outputs: Sequence[object]) -> None:
         for output in outputs:
             match output:
+                case Drive() | Fly() | Report() if why := wrong_with(output):
+                    self._drop_nonsense("report" if isinstance(output, Report) else "act", output, why)
                 case Drive() | Fly():
-                    if why := wrong_with(output):
-                        self._drop_nonsense("act", output, why)
-                    else:
-                        self._body.act(output)
+                    self._body.act(output)
                 case Report():
-                    if why := wrong_with(output):
-                        self._drop_nonsense("report", output, why)
-                    else:
-                        self._body.report(output)
+                    self._body.report(output)
                 case behaviours.Note():
                     self._share(output)
                 case _:
