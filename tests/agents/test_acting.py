@@ -25,7 +25,8 @@ from tests.agents.slow_aside import Slow
 from tests.patience import HANG_S
 
 SETTINGS = AgentFile(version=1, name="rover", swarm="s", board_name="b", behaviour="told", streams=[],
-                     team=["rover", "mule", "ox"], board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"))
+                     board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"),
+                     team=["rover", "mule", "ox"])
 
 
 class Behaviour:
