@@ -41,7 +41,7 @@ class Acting:
         dropped: Callable[[str, object, str], None],
     ) -> None:
         self._settings, self._clock, self._net, self._aside = settings, host.clock, host.transport, aside
-        self._body, self._teammates, self._dropped, self._team = body, teammates, dropped, frozenset(settings.team)
+        self._body, self._teammates, self._dropped = body, teammates, dropped
         self._make = behaviours.load(settings.behaviour) if settings.behaviour else None
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._waiting: deque[tuple[Given, int]] = deque()        # with the times when they came
@@ -119,7 +119,7 @@ class Acting:
                 self._net.send(peer, shared)
 
     def _is_robot(self, peer: object) -> bool:
-        return isinstance(peer, str) and (peer in self._team or self._net.role(peer) == "agent")
+        return isinstance(peer, str) and (self._net.role(peer) == "agent" or peer in self._settings.team)
 
     def _drop_nonsense(self, kind: str, output: object, why: str) -> None:
         self.nonsense += 1

@@ -45,7 +45,7 @@ class OwnEvents:
         self._nonsense.add(kind)
         words = in_words(output)
         log.warning("nonsense of the behaviour is dropped: %s: %s; more of this kind is only counted", words, why)
-        self._put(Happened(what="nonsense", detail={"kind": kind, "output": words, "why": why}))
+        self._put(Happened(what="nonsense", detail={"kind": kind, "output": words, "why": why[:WHY_MAX]}))
 
     def moved(self, end: MemoryEnd) -> None:
         """A load or an unload has ended."""
