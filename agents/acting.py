@@ -2,18 +2,21 @@
 
 The behaviour runs beside the loop, one event after the other: while it plans, guards fire and answers are taken. Of
 observations that wait only the newest counts; a behaviour that is slower than its events loses the oldest of them.
+Outputs that are nonsense are dropped, counted and named.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from agents import behaviours
 from agents.bodies.world import WorldBody
+from agents.outputs import in_words, wrong_with
 from agents.ports import Aside
 from swarm.core.policy.lateness import Lateness
-from swarm.core.ports import Clock, Transport
+from swarm.core.ports import Host
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Drive, Fly, Observation, Perceived, Report
@@ -26,22 +29,24 @@ MOST_WAITING = 64                    # events; some seconds of them
 
 
 class Acting:
-    """teammates: the robots that are known to be alive, for notes to all.
+    """teammates: the robots that are known to be alive, for notes to all. dropped: called with the kind of each output
+    that is nonsense, the output, and why it is nonsense.
 
     lateness: from each event to its outputs. missed: events that the behaviour did not get, because it was slower.
+    nonsense: outputs that were dropped.
     """
 
     def __init__(
-        self, settings: AgentFile, clock: Clock, net: Transport, aside: Aside, body: WorldBody,
-        teammates: Callable[[], Sequence[str]],
+        self, settings: AgentFile, host: Host, aside: Aside, body: WorldBody, teammates: Callable[[], Sequence[str]],
+        dropped: Callable[[str, object, str], None],
     ) -> None:
-        self._settings, self._clock, self._net, self._aside = settings, clock, net, aside
-        self._body, self._teammates = body, teammates
+        self._settings, self._clock, self._net, self._aside = settings, host.clock, host.transport, aside
+        self._body, self._teammates, self._dropped = body, teammates, dropped
         self._make = behaviours.load(settings.behaviour) if settings.behaviour else None
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._waiting: deque[tuple[Given, int]] = deque()        # with the times when they came
         self._acts = False               # the behaviour is at work
-        self.lateness, self.missed = Lateness(), 0
+        self.lateness, self.missed, self.nonsense = Lateness(), 0, 0
 
     def embodied(self, sensors: SensorSuite) -> None:
         """The body has announced its sensors. Raises: BadInput if the behaviour needs another sensor."""
@@ -70,23 +75,52 @@ class Acting:
         event, came_ns = self._waiting.popleft()
         self._acts = True
 
-        def done(outputs: Sequence[behaviours.Output]) -> None:
+        def act() -> list[object]:
+            outputs: Any = behaviour.on(event() if callable(event) else event, self._clock.now_ns())
+            return [outputs] if isinstance(outputs, str) else list(outputs)      # a word is no list of its letters
+
+        def done(outputs: Sequence[object]) -> None:
             self._acts = False
             self.lateness.add(self._clock.now_ns() - came_ns)
             self._perform(outputs)
             if self._waiting:
                 self._next(behaviour)
 
-        self._aside.run(
-            lambda: behaviour.on(event() if callable(event) else event, self._clock.now_ns()), done)
+        self._aside.run(act, done)
 
-    def _perform(self, outputs: Sequence[behaviours.Output]) -> None:
+    def _perform(self, outputs: Sequence[object]) -> None:
         for output in outputs:
             match output:
+                case Drive() | Fly() | Report() if why := wrong_with(output):
+                    self._drop_nonsense("report" if isinstance(output, Report) else "act", output, why)
                 case Drive() | Fly():
                     self._body.act(output)
                 case Report():
                     self._body.report(output)
-                case behaviours.Note(topic=topic, data=data, to=to):
-                    for peer in to or self._teammates():
-                        self._net.send(peer, msg.Shared(topic=topic, data=data))
+                case behaviours.Note():
+                    self._share(output)
+                case _:
+                    self._drop_nonsense("output", output, "it is neither an act nor a report nor a note")
+
+    def _share(self, note: behaviours.Note) -> None:
+        """Send a note to those of its receivers that are robots."""
+        shared = msg.Shared(topic=note.topic, data=note.data)
+        if why := wrong_with(shared):
+            self._drop_nonsense("note", note, why)
+            return
+        if not isinstance(note.to, (tuple, list, set, frozenset)):
+            self._drop_nonsense("receiver", note, f"`to` is {type(note.to).__name__}, not a tuple of names")
+            return
+        strangers = [peer for peer in note.to if not self._is_robot(peer)]
+        if strangers:
+            self._drop_nonsense("receiver", note, f"no robot of the team is called {in_words(strangers[0])}")
+        for peer in note.to or self._teammates():
+            if peer not in strangers:
+                self._net.send(peer, shared)
+
+    def _is_robot(self, peer: object) -> bool:
+        return isinstance(peer, str) and (self._net.role(peer) == "agent" or peer in self._settings.team)
+
+    def _drop_nonsense(self, kind: str, output: object, why: str) -> None:
+        self.nonsense += 1
+        self._dropped(kind, output, why)

@@ -1,10 +1,11 @@
-"""The events that a robot tells of itself: what was loaded and unloaded, shed, and replaced. Deterministic."""
+"""The events that a robot tells of itself: what was loaded, unloaded, shed, replaced or dropped. Deterministic."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from agents.outputs import in_words
 from agents.ports import MemoryEnd
 from agents.runtime.memory import MB
 from swarm.core.policy.plan import WHY_MAX, NotLoaded
@@ -20,6 +21,7 @@ class OwnEvents:
         self._put = put
         self._stuck = 0
         self._shed: list[str] = []
+        self._nonsense: set[str] = set()     # its kinds so far
 
     def not_loaded(self, what: Sequence[NotLoaded]) -> None:
         """What did not fit into the memory at the start."""
@@ -35,6 +37,15 @@ class OwnEvents:
         """The task of a model did not end when it prepared an input."""
         log.error("the task of %s does not end: from now on no input is prepared for peers, only for runs here", model)
         self._put(Happened(what="task_stuck", detail={"model": model}))
+
+    def dropped(self, kind: str, output: object, why: str) -> None:
+        """An output of the behaviour was nonsense. Only the first of each kind is told."""
+        if kind in self._nonsense:
+            return
+        self._nonsense.add(kind)
+        words = in_words(output)
+        log.warning("nonsense of the behaviour is dropped: %s: %s; more of this kind is only counted", words, why)
+        self._put(Happened(what="nonsense", detail={"kind": kind, "output": words, "why": why[:WHY_MAX]}))
 
     def moved(self, end: MemoryEnd) -> None:
         """A load or an unload has ended."""

@@ -56,6 +56,7 @@ class OwnFigures:
             available_s=load.available_s, queue=queue, links=dict(islice(links.items(), MOST_LINKS)),
             loop_late_ms_p99=load.late_ms_p99, loop_late_ms_max=load.late_ms_max,
             behaviour_ms_p99=load.behaviour_ms_p99, behaviour_missed=self._acting.missed,
+            behaviour_nonsense=self._acting.nonsense,
             refused_in=traffic.refused + refused_in, duplicates=duplicates,
             control_bytes=traffic.control_bytes, carried=traffic.messages, carried_bytes=traffic.size_bytes,
             broken_off=traffic.broken_off,

@@ -76,13 +76,15 @@ def main(settings: AgentFile) -> int:
     robot = Robot(
         settings, process.host, runner, Asides(*threads), offer, Folder(Path(settings.record)), status.ended, shelf)
     leaving = Leaving(robot, process.host, LEAVE_S)
-    process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
-        sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open,
-        robot.kept_reports))
-    robot.end()
-    for thread in threads:
-        thread.close()
-    runner.close()
+    try:
+        process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
+            sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open,
+            robot.kept_reports))
+        robot.end()
+    finally:                             # a thread at work would abort the process, in place of the error's own words
+        for thread in threads:
+            thread.close()
+        runner.close()
     if shelf is not None:
         shelf.close()
     return 0

@@ -90,7 +90,7 @@ class Robot:
             host.clock, host.timers, self._participant, shelf)
         self._body = WorldBody(self._net, settings.body)
         self._battery = BodyBattery(settings, host.transport, host.machine)
-        self._acting = Acting(settings, host.clock, host.transport, asides.behaviour, self._body, self._peers.names)
+        self._acting = Acting(settings, host, asides.behaviour, self._body, self._peers.names, self._own_events.dropped)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._submissions = Submissions(

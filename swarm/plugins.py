@@ -108,7 +108,7 @@ def blamed(name: str, passes: type[ValueError] = BadInput) -> Iterator[None]:
         yield
     except passes:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         file = _file_of(name)
         if not file.startswith(tuple(folder + os.sep for folder in folders())):
             raise

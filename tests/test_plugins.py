@@ -35,6 +35,7 @@ BROKEN = [
     ("import nothing_of_this_name\n", "odd.py: line 1: ModuleNotFoundError: "),
     ("import sys\n\ndef f():\n    return 1 / 0\n\nf()\n", "odd.py: line 4: ZeroDivisionError: "),
     ("x = 1\n", "odd.py: AttributeError: "),
+    ("import sys\nsys.exit()\n", "odd.py: line 2: SystemExit: "),
 ]
 
 

@@ -105,9 +105,14 @@ class Loop:
         os.eventfd_write(self._wake_fd, 1)
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error of another thread in the loop's thread, so that a bug in any thread crashes loudly."""
+        """Raise an error of another thread in the loop's thread, so that a bug in any thread crashes loudly.
+
+        What is no Exception, as a SystemExit, would end the process without a word: it is raised as the cause of one.
+        """
         def raise_it() -> None:
-            raise error
+            if isinstance(error, Exception):
+                raise error
+            raise RuntimeError(f"{type(error).__name__} in a thread: {error}") from error
 
         self.post(raise_it)
 

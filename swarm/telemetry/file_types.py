@@ -168,6 +168,8 @@ EVENTS: dict[str, str] = {
     "cannot_act": "world: a robot was told what its kind cannot do, as to fly where it drives (`robot`; `acts`: "
                   "how many; `why`, the first time); told again at the end",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
+    "nonsense": "agent: an output of its behaviour was dropped, since it is none or has wrong values (`kind`: output, "
+                "act, report, note or receiver; `output`: what it was; `why`); told once of each kind",
     "peer_lost": "agent: a peer is considered lost (`peer`)",
     "reports_dropped": "agent: reports that it kept for a collector were dropped or torn (`count`)",
     "peer_back": "agent: a lost peer answers again (`peer`)",

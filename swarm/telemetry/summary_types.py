@@ -242,6 +242,7 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     loop_late_ms_max: float = 0.0    # the same, at most
     behaviour_ms_p99: float = 0.0    # from an event to what its behaviour makes of it, 99th percentile
     behaviour_missed: int = 0        # events that its behaviour was too slow for
+    behaviour_nonsense: int = 0      # outputs of its behaviour that were dropped: the events `nonsense` name them
     status: str = "silent"           # silent, running, ended, left, killed, crashed or empty
 
 

@@ -15,7 +15,7 @@ from swarm.run.snapshot import Progress, Quiet, snapshot
 from swarm.telemetry.outcome import Outcome
 from swarm.telemetry.provenance import manifest, revision
 from swarm.virtual.logs import Logs
-from swarm.virtual.purity.watch import Impure, Purity, in_words
+from swarm.virtual.purity.watch import Purity, in_words
 from swarm.virtual.run import NAME, VirtualRun
 from swarm.virtual.run_folder import HashedFolder
 
@@ -47,7 +47,9 @@ class VirtualLaunch:
         try:
             with Logs(self.virtual.timeline, self.folder.log), Purity(self.virtual.timeline):
                 self._pass_time()
-        except (Exception, Impure) as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
             self._failed(error)
         finally:
             self.virtual.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from agents.behaviours import Heard, Note
 from agents.runtime.aside_thread import AsideThread
 from sim_worlds.sensors.suite import SUITE
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Act, Drive, Fly, Observation, Pose
+from swarm.core.protocol.world import Act, Drive, Fly, Observation, Pose, Report
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns
@@ -23,7 +25,8 @@ from tests.agents.slow_aside import Slow
 from tests.patience import HANG_S
 
 SETTINGS = AgentFile(version=1, name="rover", swarm="s", board_name="b", behaviour="told", streams=[],
-                     board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"))
+                     board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"),
+                     team=["rover", "mule", "ox"])
 
 
 class Behaviour:
@@ -32,10 +35,13 @@ class Behaviour:
     def __init__(self) -> None:
         self.seen: list[object] = []
         self.flies = False
+        self.gives: Any = None           # what it gives in place of that
 
     def on(self, event: behaviours.Event, now: int) -> list[behaviours.Output]:
         if isinstance(event, Observation):
             self.seen.append(event.sequence)
+            if self.gives is not None:
+                return self.gives
             if self.flies:
                 return [Fly(vx_mps=0.0, vy_mps=0.0, vz_mps=float(event.sequence), yaw_radps=0.0)]
             return [Drive(v_mps=float(event.sequence), w_radps=0.0, ttl_s=0.3)]
@@ -50,15 +56,25 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.behaviour, self.aside, self.at_ns = Behaviour(), Slow(), 0
         self.acts: list[float] = []
+        self.reports: list[Report] = []
         self.sent: list[tuple[str, str]] = []
         monkeypatch.setattr(behaviours, "load", lambda name: lambda *made_for: self.behaviour)
-        self.acting = Acting(SETTINGS, self, self, self.aside, self, lambda: ["ox", "mule"])     # type: ignore[arg-type]
+        self.dropped: list[tuple[str, object]] = []
+        self.clock = self.transport = self
+        self.acting = Acting(SETTINGS, self, self.aside, self, lambda: ["ox", "mule"],           # type: ignore[arg-type]
+                             lambda kind, output, why: self.dropped.append((kind, output)))
 
     def now_ns(self) -> int:
         return self.at_ns
 
     def act(self, act: Act) -> None:
         self.acts.append(act.v_mps if isinstance(act, Drive) else act.vz_mps)
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def role(self, name: str) -> str:
+        return {"guest": "agent", "world": "world"}.get(name, "")
 
     def send(self, peer: str, body: msg.Shared) -> None:
         self.sent.append((peer, body.topic))
@@ -99,6 +115,52 @@ def test_acts_of_both_kinds_reach_the_body(stage: Stage) -> None:
     stage.sees(7)
     stage.finish()
     assert stage.acts == [7.0]
+
+
+ACT, REPORT = Drive(v_mps=1.0, w_radps=0.0), Report(kind="victim", values={"x_m": 1.0, "as": "word"})
+NAN = float("nan")
+LOOP: Any = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize(("kind", "output"), [
+    ("output", 3), ("output", None), ("output", [ACT]), ("output", Drive), ("output", Pose(0.0, 0.0, 0.0)),
+    *[("act", Drive(v_mps=v, w_radps=0.0)) for v in (NAN, 1e13, 10**400, "fast", None, np.float32(1.0), LOOP)],
+    ("act", Fly(vx_mps=0.0, vy_mps=-math.inf, vz_mps=0.0, yaw_radps=0.0)), ("act", Drive(v_mps=0, w_radps=0, ttl_s=-1)),
+    *[("report", Report(kind="k", values=v)) for v in ({"x": NAN}, {1: 2.0}, {"x": None}, {"x": "y" * 65}, "x")],
+    ("report", Report(kind=None, values={})), ("report", Report(kind="\ud800", values={})),
+    *[("note", Note(topic, data)) for topic, data in (("t" * 65, b""), (3, b""), ("t", "text"), ("t", bytes(1 << 17)))],
+    *[("receiver", Note("t", b"", to)) for to in (("nobody",), "mule", ("world",), (3,), ([],), 3)],
+])
+def test_nonsense_is_dropped_counted_and_named_and_what_else_it_gives_is_performed(
+    stage: Stage, kind: str, output: Any
+) -> None:
+    stage.acting.embodied(SUITE)
+    stage.behaviour.gives = [output, ACT, REPORT, Note("t", b"d", ("mule", "guest"))]
+    stage.sees(1)
+    stage.finish()
+    assert (stage.dropped, stage.acting.nonsense) == ([(kind, output)], 1)
+    assert (stage.acts, stage.reports, stage.sent) == ([1.0], [REPORT], [("mule", "t"), ("guest", "t")])
+
+
+def test_a_note_goes_to_those_of_its_receivers_that_are_robots_and_a_word_is_one_output(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.behaviour.gives = [Note("t", b"", ("mule", "nobody", "ox"))]
+    stage.sees(1)
+    stage.finish()
+    assert (stage.sent, stage.acting.nonsense) == ([("mule", "t"), ("ox", "t")], 1)
+    stage.behaviour.gives = "left"
+    stage.sees(2)
+    stage.finish()
+    assert stage.dropped[1:] == [("output", "left")]
+
+
+def test_what_yields_its_outputs_does_so_beside_the_loop(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.behaviour.gives = (ACT for _ in range(2))
+    stage.sees(1)
+    call, _ = stage.aside.calls[0]
+    assert call() == [ACT, ACT]
 
 
 def test_while_it_is_at_work_events_wait_and_only_the_newest_observation_counts(stage: Stage) -> None:

@@ -26,7 +26,7 @@ class Acting:
     """The figures of a behaviour."""
 
     def __init__(self) -> None:
-        self.lateness, self.missed = Lateness(), 0
+        self.lateness, self.missed, self.nonsense = Lateness(), 0, 0
 
 
 class Agent:
@@ -80,8 +80,9 @@ def test_the_longest_lateness_and_the_behaviour_count_from_start_too() -> None:
     agent.passes(1.0, late_s=0.4)
     agent.figures.streams_began()
     agent.acting.lateness.add(ns(0.007))
-    agent.acting.missed = 3
+    agent.acting.missed, agent.acting.nonsense = 3, 4
     agent.passes(1.0, late_s=0.009)
     agent.passes(1.0, late_s=0.002)
     news = agent.news()
-    assert (news.loop_late_ms_max, news.behaviour_ms_p99, news.behaviour_missed) == (9.0, 7.0, 3)
+    assert (news.loop_late_ms_max, news.behaviour_ms_p99) == (9.0, 7.0)
+    assert (news.behaviour_missed, news.behaviour_nonsense) == (3, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,33 @@ def test_the_toy_scenario_of_the_page_flies_and_its_names_are_told(folder: Path,
     assert {(of["kind"], of["verdict"], of["petals"]) for of in judged} == {("flower", "picked", 7.0)}
     for words in (flight.stdout, flight.stderr, page):
         assert "found" not in words.replace("no such file", "")
+
+
+RUDE = """from agents.behaviours import Note
+
+class rude:
+    def __init__(self, robot, team, seed, sensors):
+        self.leaves = robot == team[1]
+
+    def on(self, event, now):
+        if self.leaves:
+            raise SystemExit(3)
+        return ["left", Note("t", b"", ("nobody",))]
+"""
+
+
+@pytest.mark.long
+def test_in_real_processes_nonsense_is_told_and_an_exit_is_a_crash_with_words(folder: Path) -> None:
+    """In virtual time: tests/virtual/purity/test_runs.py."""
+    (folder / "plugins" / "behaviours" / "rude.py").write_text(RUDE)
+    flight = swarm(folder, "launch", "plugins/meadow.yaml", "--set", "behaviour=rude", "--out", "out")
+    assert flight.returncode == 0, flight.stderr
+    assert re.search(r"Nonsense: \d+ outputs of behaviours were dropped \(rover_0 \d+\); the events", flight.stdout)
+    assert json.loads((folder / "out" / "summary.json").read_text())["agents"]["rover_0"]["behaviour_nonsense"] > 2
+    told = [json.loads(line) for line in (folder / "out" / "events.jsonl").read_text().splitlines()]
+    assert [event["detail"]["kind"] for event in told if event["what"] == "nonsense"] == ["output", "receiver"]
+    assert [event["detail"] for event in told if event["what"] == "crashed"] == [
+        {"process": "rover_1", "how": "ended with exit code 1: RuntimeError: SystemExit in a thread: 3"}]
 
 
 def test_what_a_plug_in_lacks_is_told_in_one_line(folder: Path) -> None:

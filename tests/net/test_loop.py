@@ -108,6 +108,14 @@ def test_an_error_of_another_thread_ends_the_loop_loudly() -> None:
     thread.join()
 
 
+def test_an_exit_in_another_thread_ends_the_loop_as_loudly() -> None:
+    loop = Loop(MonotonicClock())
+    loop.fail(SystemExit(0))
+    with pytest.raises(RuntimeError, match="SystemExit in a thread: 0") as told:
+        loop.run()
+    assert isinstance(told.value.__cause__, SystemExit)
+
+
 def test_a_bug_in_a_callback_ends_the_loop_loudly() -> None:
     loop = Loop(MonotonicClock())
     loop.post(lambda: 1 // 0)

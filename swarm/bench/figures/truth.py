@@ -14,7 +14,7 @@ from swarm.bench.figures.scene import COMMANDED_NS, MISSION, MS, START_NS, Plant
 
 RESULTS = ("completed", "late")
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
-            "behaviour_missed", "loads", "unloads")
+            "behaviour_missed", "behaviour_nonsense", "loads", "unloads")
 LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")
 
 

@@ -12,7 +12,7 @@ from swarm.core.protocol.world import BatteryState
 from swarm.telemetry.summary_types import AgentFigures, BatteryFigures, ChargeFigures, EnergyFigures
 
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
-            "behaviour_missed", "loads", "unloads")
+            "behaviour_missed", "behaviour_nonsense", "loads", "unloads")
 LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")      # of the last reports of all starts
 
 

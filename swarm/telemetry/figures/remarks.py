@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 GONE = ("killed", "crashed", "empty")         # how an agent's process ended
+MOST_NAMED = 4                       # robots, in one sentence
 PERCEPTION = {
     "perfect": "models found everything, exactly, and nothing false",
     "halved": "models found half as much as their cards say, and twice as much that is false",
@@ -27,6 +28,12 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     if agents and all(agent.get("status") in GONE for agent in agents):
         said.append("No robot was left at the end: the process of each was killed or crashed, or its battery was "
                     "empty.")
+    if nonsense := {name: count for name, agent in summary.get("agents", {}).items()
+                    if (count := agent.get("behaviour_nonsense"))}:
+        some = [f"{name} {count}" for name, count in nonsense.items()][:MOST_NAMED]
+        more = f" and {len(nonsense) - MOST_NAMED} more robots" if len(nonsense) > MOST_NAMED else ""
+        said.append(f"Nonsense: {sum(nonsense.values())} outputs of behaviours were dropped ({', '.join(some)}{more}); "
+                    "the events `nonsense` in events.jsonl name them.")
     if overlapped := summary.get("overlapped"):
         said.append("Not alone: other runs used this host meanwhile, so these figures are not those of the swarm: "
                     f"{'; '.join(overlapped)}.")

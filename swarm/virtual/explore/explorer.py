@@ -17,7 +17,7 @@ from swarm.virtual.explore.invariants import Broken, Watch
 from swarm.virtual.explore.story import Story
 from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
-from swarm.virtual.purity.watch import Impure, Purity, in_words
+from swarm.virtual.purity.watch import Purity, in_words
 from swarm.virtual.run import VirtualRun
 
 SLOW_SEARCH_NS = ns(0.15)            # a search meets losses that happen while it lasts
@@ -85,7 +85,9 @@ def explored(resolved: Resolved, *, with_story: bool = False) -> Flown:
         with Purity(run.timeline):
             _fly(run, watch)
         broken = watch.broken
-    except (Exception, Impure) as error:   # noqa: BLE001 - a finding: an error in the code of a process
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:   # noqa: BLE001 - a finding: an error in the code of a process
         who = run.timeline.current.owner.name if run.timeline.current else ""
         watch.tell("no code fails", in_words(error), who)
         broken = watch.broken

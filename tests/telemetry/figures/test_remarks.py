@@ -21,6 +21,16 @@ def test_an_end_before_its_time_no_requests_and_no_robots_are_said() -> None:
     assert remarks({"agents": {"a": {"status": "killed"}, "b": {"status": "ended"}}}) == []
 
 
+def test_nonsense_of_behaviours_is_said_with_its_robots_and_few_of_many() -> None:
+    def said(*counts: int) -> list[str]:
+        return remarks({"agents": {f"r_{k}": {"behaviour_nonsense": count} for k, count in enumerate(counts)}})
+
+    assert said(0, 0) == []
+    (one,) = said(0, 7)
+    assert one.startswith("Nonsense: 7 outputs of behaviours were dropped (r_1 7); the events `nonsense`")
+    assert "dropped (r_0 1, r_1 2, r_2 3, r_3 4 and 2 more robots);" in said(1, 2, 3, 4, 5, 6)[0]
+
+
 def test_other_runs_on_the_host_are_said_and_none_where_it_is_not_known() -> None:
     (said,) = remarks({"overlapped": ["a was on when this run began", "b began while this run was on"]})
     assert said.endswith(": a was on when this run began; b began while this run was on.")

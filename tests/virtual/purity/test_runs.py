@@ -1,4 +1,4 @@
-"""Whole runs of a user's behaviour that cannot be repeated: they end with its line, and their folder is written."""
+"""Whole runs of a user's behaviour that fails or cannot be repeated: they end with its line, and a whole folder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from agents import behaviours
 from swarm.core.settings.launch_file import FaultSpec
 from swarm.run.settings.resolve import Resolved
+from swarm.telemetry.figures.remarks import remarks
 from swarm.virtual.explore.explorer import explored
 from swarm.virtual.launch import VirtualLaunch
-from tests.virtual.flights import resolved
+from tests.virtual.flights import events, resolved
 
 ODD = """import signal, time
 from swarm.core.protocol.world import Act, Drive, Observation
@@ -31,6 +32,7 @@ class odd:
         return [Drive(v_mps=0.1, w_radps=0.5)] if isinstance(event, Observation) else []
 """
 READS = "self.began = time.monotonic()"
+LEAVES = "raise SystemExit(3)"
 HANGS = "while True: signal.raise_signal(signal.SIGALRM)"
 
 
@@ -48,6 +50,7 @@ def launch_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
 @pytest.mark.parametrize(("body", "said"), [
     (READS, r"behaviour 'odd' reads the clock \(time\.monotonic\) at {file}:11: use `now`, .*"),
+    (LEAVES, r"SystemExit: 3 at {file}:11"), ("raise BaseException", r"BaseException:  at {file}:11"),
     (HANGS, r"behaviour 'odd' has not returned for 20 s of real time, at {file}:11: return at once, .*"),
 ])
 def test_a_run_ends_with_one_line_and_a_whole_folder(
@@ -72,6 +75,24 @@ def test_the_same_behaviour_without_it_flies_to_the_end(launch_of: Callable[[str
     assert launch.run().error == ""
 
 
+def test_nonsense_is_dropped_counted_and_named_once_of_each_kind(
+    launch_of: Callable[[str], Resolved], tmp_path: Path
+) -> None:
+    given = "return ['left', 'left', Drive(v_mps=float('nan'), w_radps=0.0)]"
+    launch = VirtualLaunch(launch_of(f"self.seen = 0; {given}"), tmp_path / "out", command=["test"])
+    launch.folder.report = lambda: None          # type: ignore[method-assign]
+    outcome = launch.run()
+    assert (outcome.error, outcome.exit_code) == ("", 0)
+    assert outcome.summary is not None
+    counted = {name: agent["behaviour_nonsense"] for name, agent in outcome.summary["agents"].items()}
+    assert counted["rover_0"] in (3, 6, 9, 12)                   # two words and an act, each 20th event
+    told = [event for event in events(tmp_path / "out") if event["what"] == "nonsense"]
+    assert [(event["detail"]["kind"], event["detail"]["output"]) for event in told if event["who"] == "rover_0"] == [
+        ("output", "'left'"), ("act", "Drive(v_mps=nan, w_radps=0.0, ttl_s=0.5)")]
+    (said,) = remarks(outcome.summary)
+    assert said.startswith(f"Nonsense: {sum(counted.values())} outputs of behaviours were dropped (rover_0 ")
+
+
 def test_a_behaviour_that_cannot_be_loaded_is_bad_input(
     launch_of: Callable[[str], Resolved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,9 +105,11 @@ def test_a_behaviour_that_cannot_be_loaded_is_bad_input(
                         r"a plug-in that can be loaded", outcome.error)
 
 
-def test_the_explorer_finds_it_too(launch_of: Callable[[str], Resolved]) -> None:
-    found = explored(launch_of(READS)).broken
+@pytest.mark.parametrize(("body", "said"), [
+    (READS, "behaviour 'odd' reads the clock"), (LEAVES, "SystemExit: 3 at ")])
+def test_the_explorer_finds_it_too(launch_of: Callable[[str], Resolved], body: str, said: str) -> None:
+    found = explored(launch_of(body)).broken
     assert found is not None
     assert found.invariant == "no code fails"
-    assert found.found.startswith("behaviour 'odd' reads the clock")
+    assert found.found.startswith(said)
     assert found.where.startswith("event ")

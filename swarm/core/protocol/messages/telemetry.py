@@ -62,6 +62,7 @@ class AgentNews(Message, frozen=True, kw_only=True):
     loop_late_ms_max: Seconds = 0.0
     behaviour_ms_p99: Seconds = 0.0    # from an event to what its behaviour makes of it, 99th percentile
     behaviour_missed: Count = 0        # events that its behaviour did not get, because it was slower than they came
+    behaviour_nonsense: Count = 0      # outputs of its behaviour that were nonsense, and dropped
     refused_in: Count                  # messages and handshakes refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far
