@@ -108,15 +108,15 @@ class Acting:
         if why := wrong_with(shared):
             self._drop_nonsense("note", note, why)
             return
-        if not isinstance(note.to, (tuple, list, set, frozenset)):
+        if not isinstance(note.to, (tuple, list)):
             self._drop_nonsense("receiver", note, f"`to` is {type(note.to).__name__}, not a tuple of names")
             return
-        strangers = [peer for peer in note.to if not self._is_robot(peer)]
-        if strangers:
-            self._drop_nonsense("receiver", note, f"no robot of the team is called {in_words(strangers[0])}")
-        for peer in note.to or self._teammates():
-            if peer not in strangers:
-                self._net.send(peer, shared)
+        robots = [peer for peer in note.to if self._is_robot(peer)]
+        if len(robots) < len(note.to):
+            stranger = next(peer for peer in note.to if not self._is_robot(peer))
+            self._drop_nonsense("receiver", note, f"no robot of the team is called {in_words(stranger)}")
+        for peer in robots if note.to else self._teammates():
+            self._net.send(peer, shared)
 
     def _is_robot(self, peer: object) -> bool:
         return isinstance(peer, str) and (self._net.role(peer) == "agent" or peer in self._settings.team)

@@ -1,8 +1,8 @@
 """Convoy: robots drive out along a road in the order of the team, a chain back to the depot, and return.
 
 The last robot stays where the depot hears it, each other one where the robot behind it still does; the first one drives
-to the road's end. Where it stays, a robot looks around once. Finds go from robot to robot along the chain. Where it
-breaks, a robot carries its finds home.
+to the road's end. At its station a robot looks around until it has stood for a while. Finds go from robot to robot along
+the chain. Where it breaks, a robot carries its finds home.
 Source of the spacing: predecessor following with constant spacing (Swaroop and Hedrick, String stability of
 interconnected systems, IEEE TAC 41, 1996), here by the distances that teammates tell.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
 from agents.behaviours.road.driver import Driver
-from agents.behaviours.road.known_road import DEPOT_REACH_M, gate_ahead_m
+from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m
 from agents.behaviours.road.notes import State
 from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds, is_older
 from swarm.core.protocol.sensors import SensorSuite
@@ -30,7 +30,7 @@ LOST_NS = 25_000_000_000             # at its station it heard nobody farther ou
 HEARD_NS = 1_800_000_000             # a teammate's note counts this long
 REPORT_NS = 1_200_000_000            # for each robot nearer to the depot: that one reports first
 WAIT_NS = 6_000_000_000              # a robot waits for others this long, and then goes on without them
-LOOK_NS = 8_000_000_000              # a look around, when a robot has come to its station or to the road's end
+LOOK_NS = 8_000_000_000              # after it last drove: it looks around at its station until then, once at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +117,8 @@ class Convoy:
     def _is_at_station(self, pose: Pose, now: int) -> bool:
         """Whether it has come as far as it goes.
 
-        The first robot goes on to the road's end. Any other one goes as far as the robot behind it hears it, and where
-        it does not hear that one, as far as it would be on a straight road.
+        The first robot goes on to the road's end. Any other one goes as far as the robot behind it hears it, and while
+        that one is not at its station or not heard, as far as it would be on a straight road.
         """
         behind = self._fresh(self._place + 1, now)
         if behind is None or behind.phase != "station":
@@ -168,7 +168,8 @@ class Convoy:
             if heard.topic != notes.STATE_TOPIC:
                 raise ValueError("not a topic of this behaviour")
             state, place = notes.decode_state(heard.data), self._team[heard.sender]
-            self._front_ns = now if place < self._place else self._front_ns
+            if place < self._place and state.phase in ("out", "station"):
+                self._front_ns = now
             known = self._mates.get(place)
             if known is None or not is_older(state.sequence, known[1].sequence):
                 self._mates[place] = now, state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from agents.behaviours.road.known_road import DEPOT_REACH_M
+from agents.behaviours.road.depot import DEPOT_REACH_M
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.targets import claim
 from agents.behaviours.search.team import SAME_PLACE_M, Point

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours import Verdict, required
 from agents.behaviours.road.book import Book
-from agents.behaviours.road.known_road import gate_ahead_m
+from agents.behaviours.road.depot import gate_ahead_m
 from agents.behaviours.road.way import Point, Way
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search

@@ -30,7 +30,7 @@ MEASURES = {
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
 DEPOT_REACH_M = 3.5                  # from the gate: reports from farther away do not reach the depot
-GATE_M = 0.06                        # half of its width on maps
+GATE_HALF_M = 0.06                   # half of its thickness on maps
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Convoy:
@@ -90,6 +90,6 @@ class Convoy(Engine):
     def scene(self) -> Scene:
         """The world as plain data, with the gate of the depot."""
         scene = super().scene()
-        gate = SceneShape(layer="gate", shape="box", x_m=DEPOT[0], y_m=DEPOT[1], hx_m=GATE_M, hy_m=CELL_M / 2,
+        gate = SceneShape(layer="gate", shape="box", x_m=DEPOT[0], y_m=DEPOT[1], hx_m=GATE_HALF_M, hy_m=CELL_M / 2,
                           yaw_rad=0.0, colour="#2e8b57")
         return replace(scene, shapes=[*scene.shapes, gate], marks=self._claims.marked(scene.marks))

@@ -23,8 +23,8 @@ from swarm.telemetry.report import svg
 from swarm.telemetry.report.runfiles import Run
 
 WALL = "wall"                        # layer of the shapes drawn in the darkest colour
-NAMED_NOT = (WALL, "clutter")        # layers that no legend names
-THROUGH = 0.55                       # opacity of what is no wall
+UNNAMED_LAYERS = (WALL, "clutter")   # in legends
+ALPHA = 0.55                         # of what is no wall
 MARKERS = ("o", "^", "s", "D", "v", "P")
 POINTS = 600                         # of one robot's path
 ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY)
@@ -96,7 +96,7 @@ def _scene_figure(scene: Scene) -> Figure:
     figure = Figure(figsize=(max((x1 - x0) * inches_m + BESIDE_IN, LEAST_WIDTH_IN),
                              (y1 - y0) * inches_m + ABOVE_IN), layout="constrained", facecolor=paint(svg.PAPER))
     axes = figure.add_subplot()
-    shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=THROUGH)
+    shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=ALPHA)
     shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
     axes.add_collection(PatchCollection(
         [Circle((s.x_m, s.y_m), s.radius_m) for s in scene.spawns], facecolor="none", edgecolor=paint(svg.GREY),
@@ -114,9 +114,10 @@ def _scene_figure(scene: Scene) -> Figure:
     handles = _legend_of_marks(markers, scene.done, paint)
     handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
                 for kind, colour in kinds.items()]
-    layers = {s.layer: s.colour for s in reversed(obstacles) if s.layer not in NAMED_NOT}
-    handles += [Line2D([], [], marker="s", markersize=8, linestyle="none", color=colour, alpha=THROUGH, label=layer)
-                for layer, colour in reversed(layers.items())]
+    layers = dict.fromkeys((s.layer, s.colour) for s in obstacles if s.layer not in UNNAMED_LAYERS)
+    plain = [(layer, colour) for layer, colour in layers if [name for name, _ in layers].count(layer) == 1]
+    handles += [Line2D([], [], marker="s", markersize=8, linestyle="none", color=colour, alpha=ALPHA, label=layer)
+                for layer, colour in plain]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
     return figure
 

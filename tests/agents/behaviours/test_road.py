@@ -12,11 +12,12 @@ from agents.behaviours.convoy import ANCHOR_M, LOOK_NS, LOST_NS, SPACING_M, Conv
 from agents.behaviours.road import notes
 from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
 from agents.behaviours.road.driver import Driver
-from agents.behaviours.road.known_road import gate_ahead_m
+from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m
 from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STEP_M, STUCK_NS, Way
 from agents.behaviours.search.gossip import Find, decode_finds, encode_finds
 from agents.behaviours.search.occupancy_map import cells_of
+from sim_worlds.scenarios.convoy import scenario
 from sim_worlds.scenarios.convoy.road import road
 from swarm.core.protocol.world import Drive, Observation, Pose, Report
 from tests.agents.behaviours.toy import BEAMS, SENSORS, Segment, observation, scan
@@ -261,7 +262,8 @@ def test_stations_reach_from_the_depot_outwards() -> None:
     assert Convoy("a", ["a"], 7, SENSORS)._station_m == math.inf
 
 
-def test_each_robot_knows_where_the_gate_is() -> None:
+def test_each_robot_knows_where_the_gate_is_and_how_far_the_depot_hears() -> None:
+    assert DEPOT_REACH_M == scenario.DEPOT_REACH_M
     start = road(3, 40).spawns[39]
     way = Way(BEAMS, gate_ahead_m(39))
     way.add(start)
@@ -302,8 +304,7 @@ def test_at_its_station_a_robot_looks_around_once_and_stays_while_it_hears_a_rob
     here = driven_to(robot, 3.0, 0)
     assert robot.phase == "station"
     for second in range(1, 41):
-        if second < 15:
-            told(robot, "a", second, second * S, phase="station", driven_m=9.0)
+        told(robot, "a", second, second * S, phase="station" if second < 15 else "home", driven_m=9.0)
         turns = act(robot, here, second * S).w_radps > 0.0
         assert turns == (second * S < LOOK_NS) or robot.phase == "back"
         assert (robot.phase == "back") == (second * S > 14 * S + LOST_NS), second

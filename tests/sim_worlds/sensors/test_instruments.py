@@ -208,6 +208,7 @@ def test_a_noisy_suite_keeps_all_sensors_and_is_one_that_agents_read() -> None:
     ({"place": Localisation(rate_hz=2.0)}, "sensor place: its rate"),
     ({"place": Localisation(latency_s=0.1)}, "sensor place: a pose"),
     ({"nose": Range(range_m=2.0, latency_s=11.0)}, "sensor nose: latency_s 11 is above 10"),
+    ({"skin": Contact(latency_s=0.1)}, "sensor skin: a touch is felt at once"),
     ({"camera": msgspec.structs.replace(CAMERA, rate_hz=2.0)}, "sensor camera: its rate"),
 ])
 def test_a_suite_that_cannot_be_kept_is_refused_when_the_world_is_made(
