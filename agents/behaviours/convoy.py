@@ -1,8 +1,8 @@
 """Convoy: robots drive out along a road in the order of the team, a chain back to the depot, and return.
 
 The last robot stays where the depot hears it, each other one where the robot behind it still does; the first one drives
-to the road's end. At its station a robot looks around until it has stood for a while. Finds go from robot to robot along
-the chain. Where it breaks, a robot carries its finds home.
+to the road's end. At its station a robot looks around until it has stood for a while. Finds go from robot to robot
+along the chain. Where it breaks, a robot carries its finds home.
 Source of the spacing: predecessor following with constant spacing (Swaroop and Hedrick, String stability of
 interconnected systems, IEEE TAC 41, 1996), here by the distances that teammates tell.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.road import notes
-from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m
+from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State
 from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find, decode_finds, encode_finds, is_older
 from swarm.core.protocol.sensors import SensorSuite

@@ -145,7 +145,7 @@ def test_nonsense_is_dropped_counted_and_named_and_what_else_it_gives_is_perform
 
 def test_a_note_goes_to_those_of_its_receivers_that_are_robots_and_a_word_is_one_output(stage: Stage) -> None:
     stage.acting.embodied(SUITE)
-    stage.behaviour.gives = [Note("t", b"", ("mule", "nobody", "ox"))]
+    stage.behaviour.gives = [Note("t", b"", ("mule", np.array([1, 2]), "nobody", "ox"))]
     stage.sees(1)
     stage.finish()
     assert (stage.sent, stage.acting.nonsense) == ([("mule", "t"), ("ox", "t")], 1)

@@ -11,8 +11,8 @@ from agents.behaviours import Heard, Note, Verdict
 from agents.behaviours.convoy import ANCHOR_M, LOOK_NS, LOST_NS, SPACING_M, Convoy
 from agents.behaviours.road import notes
 from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
-from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m
+from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STEP_M, STUCK_NS, Way
 from agents.behaviours.search.gossip import Find, decode_finds, encode_finds

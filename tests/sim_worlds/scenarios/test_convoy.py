@@ -82,6 +82,8 @@ def test_a_report_counts_only_near_the_depot_and_once() -> None:
         world.judge("ghost", claim_of(world, 0))
     marks = world.scene().marks
     assert [mark.done_by for mark in marks] == [None] * 7 + ["rover_0"]
+    (gate,) = (shape for shape in world.scene().shapes if shape.layer == "gate")
+    assert (gate.x_m, gate.y_m, gate.hy_m) == (0.0, 0.0, 1.5)
 
 
 def test_the_headline_is_the_area_under_the_delivered_over_time() -> None:
