@@ -33,7 +33,7 @@ def main(settings: WorldFile, where: str) -> int:
         world = scenarios.build(settings.scenario, settings.robots, settings.seed, floor,
                                 surroundings=settings.surroundings)
     except BadInput as error:                            # the scenario is at fault
-        raise BadInput(f"{where}: scenario", f"{error.where}: {error.what}", error.want) from None
+        raise error.told_of(f"{where}: scenario") from None
     except ValueError as error:                          # the fleet is empty, or does not fit
         raise BadInput(f"{where}: robots", str(error), "other robots, places or another seed") from None
     with world:

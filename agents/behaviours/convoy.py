@@ -106,13 +106,19 @@ class Convoy:
             self._phase = "station"
         if self._phase == "out" and (self._is_at_station(pose, now) or front_returns):
             self._phase = "station"
-        if self._phase == "station" and (
-                (front_returns and front is not None and _away(front, pose) < 2 * APART_M)
-                or (self._moved_ns is not None and now - self._moved_ns > LOOK_NS
-                    and (self._place == 0 or now - max(self._moved_ns, self._front_ns) > LOST_NS))):
+        if self._phase == "station" and (self._has_stood_long(now) or (
+                front_returns and front is not None and _away(front, pose) < 2 * APART_M)):
             self._phase = "back"
         elif self._phase == "back" and math.dist(driver.way.start, (pose.x_m, pose.y_m)) < 2 * APART_M / 3:
             self._phase = "home"
+
+    def _has_stood_long(self, now: int) -> bool:
+        """Whether it need not stay: the first robot has looked around; any other one hears nobody farther out."""
+        if self._moved_ns is None:
+            return False
+        if self._place == 0:
+            return now - self._moved_ns > LOOK_NS
+        return now - max(self._moved_ns, self._front_ns) > LOST_NS
 
     def _is_at_station(self, pose: Pose, now: int) -> bool:
         """Whether it has come as far as it goes.

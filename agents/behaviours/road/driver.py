@@ -47,9 +47,10 @@ class Driver:
     def follow(self, seen: Observation, scan: NDArray[np.float32], path: Sequence[Point], now: int, *,
                around: bool = False) -> Act:
         """The command that follows a path; an empty one: stay, and turn if it is to look around."""
-        pose = seen.pose
-        ahead = pose.heading_rad + LOOK_RAD
-        face = (pose.x_m + math.cos(ahead), pose.y_m + math.sin(ahead)) if around else None
+        face = None
+        if around:
+            course = seen.pose.heading_rad + LOOK_RAD
+            face = seen.pose.x_m + math.cos(course), seen.pose.y_m + math.sin(course)
         return self._steering.act(seen, scan, list(path), face, now)[0]
 
     def perceive(self, seen: Perceived, now: int) -> list[Find]:

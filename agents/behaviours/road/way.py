@@ -46,10 +46,10 @@ class Way:
         """The robot is here."""
         here = pose.x_m, pose.y_m
         if not self._trail:
-            self._heading_rad = pose.heading_rad
-        step_m = math.dist(self._trail[-1], here) if self._trail else math.inf
+            self._heading_rad, self._trail = pose.heading_rad, [here]
+        step_m = math.dist(self._trail[-1], here)
         if step_m >= TRAIL_M:
-            self.driven_m += min(step_m, STEP_M) if self._trail else 0.0
+            self.driven_m += min(step_m, STEP_M)
             self._trail.append(here)
 
     @property

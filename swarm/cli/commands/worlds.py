@@ -99,7 +99,7 @@ def _scene(name: str, seed: int, robots: int, floor: FloorPlan | None) -> Scene:
     try:
         world = scenarios.build(name, fleet, seed, floor, render=False)
     except BadInput as error:
-        raise BadInput(f"scenario {name}", f"{error.where}: {error.what}", error.want) from None
+        raise error.told_of(f"scenario {name}") from None
     except ValueError as error:
         raise BadInput("--robots", str(error), "another number of robots") from None
     try:

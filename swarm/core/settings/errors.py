@@ -12,3 +12,7 @@ class BadInput(ValueError):
     def __init__(self, where: str, what: str, want: str = "") -> None:
         super().__init__(f"{where}: {what}" + (f"; {want}" if want else ""))
         self.where, self.what, self.want = where, what, want
+
+    def told_of(self, where: str) -> BadInput:
+        """The same mistake as one of a key or an option that its finder does not know."""
+        return BadInput(where, f"{self.where}: {self.what}", self.want)

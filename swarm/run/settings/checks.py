@@ -37,7 +37,7 @@ def with_map(launch: LaunchFile, known: Known, where: str) -> tuple[LaunchFile, 
     try:
         floor = known.floor(launch.map)
     except BadInput as error:
-        raise BadInput(f"{where}: map", f"{error.where}: {error.what}", error.want) from None
+        raise error.told_of(f"{where}: map") from None
     return msgspec.structs.replace(launch, map=floor.path), floor
 
 
@@ -171,20 +171,15 @@ def _scenario(launch: LaunchFile, known: Known, where: str, floor: FloorPlan | N
             try:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except BadInput as error:
-                raise _of_scenario(where, error) from None
+                raise error.told_of(f"{where}: scenario") from None
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
     try:
         return robots, known.sensors(scenario, robots, launch.seed, floor)
     except BadInput as error:
-        raise _of_scenario(where, error) from None
+        raise error.told_of(f"{where}: scenario") from None
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
-
-
-def _of_scenario(where: str, error: BadInput) -> BadInput:
-    """A fault of the scenario, which no other fleet and no other seed mends."""
-    return BadInput(f"{where}: scenario", f"{error.where}: {error.what}", error.want)
 
 
 def _behaviour(
@@ -195,7 +190,7 @@ def _behaviour(
     try:
         known.check_behaviour(launch.behaviour, robots, launch.seed, suites)
     except BadInput as error:
-        raise BadInput(f"{where}: behaviour", f"{error.where}: {error.what}", error.want) from None
+        raise error.told_of(f"{where}: behaviour") from None
 
 
 def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:

@@ -44,6 +44,6 @@ def with_traces(launch: LaunchFile, known: Known, where: str) -> tuple[LaunchFil
         try:
             path, trace = known.trace(spec.trace)
         except BadInput as error:
-            raise BadInput(f"{where}: links.{key}.trace", f"{error.where}: {error.what}", error.want) from None
+            raise error.told_of(f"{where}: links.{key}.trace") from None
         links[key], traces[path] = msgspec.structs.replace(spec, trace=path), trace
     return msgspec.structs.replace(launch, links=links), traces

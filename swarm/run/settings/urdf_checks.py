@@ -39,7 +39,7 @@ def _with_body(fleet: FleetSpec, known: Known, at: str, paths: list[str]) -> Fle
         try:
             file, text = known.urdf(fleet.urdf)
         except BadInput as error:
-            raise BadInput(f"{at}.urdf", f"{error.where}: {error.what}", error.want) from None
+            raise error.told_of(f"{at}.urdf") from None
         paths.append(file)
     try:
         if len(text) > MOST_URDF:
