@@ -51,6 +51,8 @@ class Environment:
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp
     brightness: float = 1.0                      # of the lamp
+    texture: float = 0.0                         # the most that patterns on floor, walls and clutter take of a colour
+    texture_seed: int = 0                        # of the patterns
     chargers: tuple[Charger, ...] = ()
     ceiling_m: float | None = None               # no robot flies higher; None: the top of the highest wall
 

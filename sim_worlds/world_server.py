@@ -261,7 +261,8 @@ def drawn_of(settings: WorldFile) -> list[dict[str, str | float | int]]:
     place, details = settings.surroundings, list[dict[str, str | float | int]]()
     if place != AS_BUILT:
         x, y, z = place.light or (0.0, 0.0, 0.0)
-        details.append({"brightness": place.brightness, "colour": place.colour, "seed": place.seed}
+        details.append({"brightness": place.brightness, "colour": place.colour, "texture": place.texture,
+                        "seed": place.seed}
                        | ({} if place.floor_friction is None else {"floor_friction": place.floor_friction})
                        | ({} if place.light is None else {"lamp_x": x, "lamp_y": y, "lamp_z": z}))
     details += [{"robot": robot.name, "mass": robot.mass, "noise": robot.noise} for robot in settings.robots

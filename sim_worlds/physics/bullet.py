@@ -26,6 +26,7 @@ from sim_worlds.physics import GRAVITY_MPS2, STEP_S, urdf
 from sim_worlds.physics.solids import Colour, Solid, box, shift
 from sim_worlds.robots import DrivingKind, RobotKind
 from sim_worlds.robots.brought.body import BroughtKind, kind_for
+from sim_worlds.sensors.camera import textures
 from sim_worlds.sensors.camera.culling import Culling
 from sim_worlds.sensors.camera.pixels import array_of, ceiling_rgb
 from sim_worlds.sensors.rays import transform_of, turn_of
@@ -109,6 +110,7 @@ class Bullet:
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
         self._ceiling = ceiling_rgb(environment)
         self._culling = Culling([*environment.clutter, *environment.targets], camera)
+        self._cover()
         self._hidden = np.zeros(len(environment.clutter) + len(environment.targets), bool)
 
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
@@ -208,17 +210,41 @@ class Bullet:
                                            physicsClientId=self._client)
 
     def surround(self, environment: Environment) -> None:
-        """The same place with another floor friction, other colours and another lamp."""
+        """The same place with another floor friction, other colours, patterns and another lamp."""
         self.environment = environment
         c, b = self._client, environment
         self._ceiling = ceiling_rgb(b)
         _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, physicsClientId=c)
-        chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
-        self._paint(self.floor_id, [b.floor_colour])
-        for solids, body in zip([*chunks, *(thing.parts for thing in b.clutter)], [*self.wall_ids, *self.clutter_ids],
-                                strict=True):
-            self._paint(body, [solid.colour for solid in solids])
+        for body, colours in self._looks():
+            self._paint(body, colours)
         self._hidden[:len(b.clutter)] = False
+        self._cover()
+
+    def _looks(self) -> Iterator[tuple[int, list[Colour]]]:
+        """The bodies of floor, walls and clutter, and the colours of their shapes."""
+        b = self.environment
+        yield self.floor_id, [b.floor_colour]
+        chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
+        for body, solids in zip([*self.wall_ids, *self.clutter_ids], [*chunks, *(thing.parts for thing in b.clutter)],
+                                strict=True):
+            yield body, [solid.colour for solid in solids]
+
+    def _cover(self) -> None:
+        """Put the patterns of the environment on floor, walls and clutter."""
+        b = self.environment
+        if not b.texture:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            made = []
+            for k, picture in enumerate(textures.pictures(b.texture, b.texture_seed)):
+                file = Path(folder) / f"{k}.tga"
+                file.write_bytes(textures.targa(picture))
+                made.append(_p.loadTexture(str(file), physicsClientId=self._client))
+        which = textures.choices(b.texture_seed)
+        for body, colours in self._looks():
+            for shape in range(len(colours)):
+                _p.changeVisualShape(body, -1, shapeIndex=shape, textureUniqueId=made[next(which)],
+                                     physicsClientId=self._client)
 
     def _paint(self, body: int, colours: Sequence[Colour]) -> None:
         """The colour of each shape of a body, as its URDF rounds it."""

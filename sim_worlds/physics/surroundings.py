@@ -20,6 +20,7 @@ def varied(place: AnyEnvironment, drawn: Surroundings) -> AnyEnvironment:
     return replace(
         place, floor_friction=place.floor_friction if drawn.floor_friction is None else drawn.floor_friction,
         light=drawn.light or place.light, brightness=place.brightness * drawn.brightness,
+        texture=drawn.texture or place.texture, texture_seed=drawn.seed if drawn.texture else place.texture_seed,
         floor_colour=_tinted(place.floor_colour, next(colours)),
         ceiling_colour=_tinted(place.ceiling_colour, next(colours)),
         walls=tuple(replace(wall, colour=_tinted(wall.colour, next(colours))) for wall in place.walls),

@@ -163,8 +163,8 @@ EVENTS: dict[str, str] = {
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
     "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",
-    "drawn": "world: what `randomise` drew, for the place (`floor_friction`, `brightness`, `lamp_x`, ..., `colour`) "
-             "or a robot (`robot`, factors on `mass` and `noise`)",
+    "drawn": "world: what `randomise` drew, for the place (`floor_friction`, `brightness`, `lamp_x`, ..., `colour`, "
+             "`texture`) or a robot (`robot`, factors on `mass` and `noise`)",
     "cannot_act": "world: a robot was told what its kind cannot do, as to fly where it drives (`robot`; `acts`: "
                   "how many; `why`, the first time); told again at the end",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",

@@ -37,7 +37,7 @@ PER_PLACE = 80
 USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 40)}
 """Number of frames, and frames per place, for calibration, choice and test."""
 
-RANDOMISED = {"train": Randomise(light=0.3, colour=0.3)}
+RANDOMISED = {"train": Randomise(light=0.3, colour=0.3, texture=0.5)}
 """How the looks of places vary beyond what scenarios draw, for training alone: tests are on the worlds as they are."""
 
 DATA = Path("data/frames")
@@ -96,7 +96,7 @@ def told(task: str, kind: str, count: int, per_place: int = PER_PLACE) -> str:
     """The same as text, for cards."""
     where = places(task, kind, count, per_place)
     names = list(dict.fromkeys(name for name, _ in where))
-    looks = ", light and colours randomised" if kind in RANDOMISED else ""
+    looks = ", light, colours and textures randomised" if kind in RANDOMISED else ""
     return f"{count} frames of places {where[0][1]}-{where[-1][1]} of {', '.join(names)}{looks}"
 
 

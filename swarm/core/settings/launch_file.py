@@ -154,7 +154,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     behaviour: str = ""              # of the robots; empty: the scenario's
     perception: Quality = "model"    # in virtual time: the truth, as models see, or with half the recall
-    randomise: Randomise = NOTHING           # what each seed draws anew: masses, friction, light, colours, noise
+    randomise: Randomise = NOTHING           # what each seed draws anew: masses, friction, looks, noise
     reach_m: ReachM | None = None    # robots farther apart do not hear each other; null: all do
     base: Base | None = None         # where the planners are; null: each robot hears them, wherever it is
     policy: str = "planner"          # the policy that places the streams

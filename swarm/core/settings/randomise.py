@@ -27,6 +27,7 @@ class Randomise(Strict, frozen=True, kw_only=True, omit_defaults=True):
     friction: tuple[Friction, Friction] | None = None        # of the floor under dynamic robots, from and to
     light: Spread = 0.0              # brightness of the lamp, which then may stand in any direction
     colour: Spread = 0.0             # each channel of the colour of each wall, floor, ceiling and piece of clutter
+    texture: Spread = 0.0            # share of the colour that a drawn pattern takes at most, on the same
     noise: Spread = 0.0              # of each robot: the standard deviations of its sensors
 
 
@@ -37,7 +38,8 @@ class Surroundings(Strict, frozen=True, kw_only=True, omit_defaults=True):
     light: tuple[Finite, Finite, Finite] | None = None       # direction to the lamp; None: as the scenario has it
     brightness: Finite = 1.0         # of the lamp
     colour: Spread = 0.0             # of each solid: drawn where it is built, by its number
-    seed: int = 0                    # of the colours
+    texture: Spread = 0.0            # of each solid: a pattern that takes so much of its colour at most
+    seed: int = 0                    # of colours and patterns
 
 
 AS_BUILT = Surroundings()
@@ -57,7 +59,7 @@ def surroundings(randomise: Randomise, seed: int) -> Surroundings:
         light = math.cos(course), math.sin(course), low + (high - low) * draw.uniform(seed, "randomise", "height")
         brightness = _factor(randomise.light, seed, "light")
     return Surroundings(floor_friction=friction, light=light, brightness=brightness, colour=randomise.colour,
-                        seed=seed if randomise.colour else 0)
+                        texture=randomise.texture, seed=seed if randomise.colour or randomise.texture else 0)
 
 
 def mass(randomise: Randomise, seed: int, robot: str) -> float:

@@ -73,8 +73,8 @@ def _unseen(launch: LaunchFile) -> list[str]:
     given, lines = launch.randomise, list[str]()
     if (given.mass or given.friction is not None) and all(fleet.physics == "kinematic" for fleet in launch.fleet):
         lines.append("randomise: kinematic robots have neither mass nor friction; physics: dynamic feels them")
-    if (given.light or given.colour) and launch.clock == "virtual":
-        lines.append("randomise: virtual time draws no pictures, so light and colour change nothing")
+    if (given.light or given.colour or given.texture) and launch.clock == "virtual":
+        lines.append("randomise: virtual time draws no pictures, so light, colour and texture change nothing")
     return lines
 
 
