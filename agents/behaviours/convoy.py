@@ -30,7 +30,7 @@ LOST_NS = 25_000_000_000             # at its station it heard nobody farther ou
 HEARD_NS = 1_800_000_000             # a teammate's note counts this long
 REPORT_NS = 1_200_000_000            # for each robot nearer to the depot: that one reports first
 WAIT_NS = 6_000_000_000              # a robot waits for others this long, and then goes on without them
-LOOK_NS = 8_000_000_000              # after it last drove: it looks around at its station until then, once at most
+LOOK_NS = 8_000_000_000              # it looks around at its station for so long, once at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Convoy:
         self._phase = "out"
         self._sequence = 0
         self._shared_ns = self._finds_ns = -FINDS_NS
-        self._moved_ns: int | None = None                    # when it last drove on
+        self._arrived_ns = 0                                 # at its station
         self._front_ns = 0                                   # when it last heard a robot farther out
         self._waits_ns: int | None = None                    # since when it waits for the robot behind
         self._heard = self._ignored = 0
@@ -92,9 +92,7 @@ class Convoy:
         if self._phase == "back":
             path = driver.way.home(pose)
         drives = self._phase == "back" or (self._phase == "out" and not waits)
-        if drives or self._moved_ns is None:
-            self._moved_ns = now
-        turns = self._phase == "station" and now - self._moved_ns < LOOK_NS
+        turns = self._phase == "station" and now - self._arrived_ns < LOOK_NS
         return [driver.follow(seen, scan, path if drives else [], now, around=turns),
                 *driver.reports(pose, now, REPORT_NS * self._behind), *self._share(pose, now)]
 
@@ -102,10 +100,9 @@ class Convoy:
         """The next phase: on to the station or the road's end; back when the robots farther out come back."""
         driver, front = self._driver, self._fresh(self._place - 1, now)
         front_returns = front is not None and front.phase in ("back", "home")
-        if self._phase == "out" and front is None and driver.way.ends(now):
-            self._phase = "station"
-        if self._phase == "out" and (self._is_at_station(pose, now) or front_returns):
-            self._phase = "station"
+        if self._phase == "out" and (self._is_at_station(pose, now) or front_returns
+                                     or (front is None and driver.way.ends(now))):
+            self._phase, self._arrived_ns = "station", now
         if self._phase == "station" and (self._has_stood_long(now) or (
                 front_returns and front is not None and _away(front, pose) < 2 * APART_M)):
             self._phase = "back"
@@ -114,11 +111,9 @@ class Convoy:
 
     def _has_stood_long(self, now: int) -> bool:
         """Whether it need not stay: the first robot has looked around; any other one hears nobody farther out."""
-        if self._moved_ns is None:
-            return False
         if self._place == 0:
-            return now - self._moved_ns > LOOK_NS
-        return now - max(self._moved_ns, self._front_ns) > LOST_NS
+            return now - self._arrived_ns > LOOK_NS
+        return now - max(self._arrived_ns, self._front_ns) > LOST_NS
 
     def _is_at_station(self, pose: Pose, now: int) -> bool:
         """Whether it has come as far as it goes.

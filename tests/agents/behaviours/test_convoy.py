@@ -145,6 +145,19 @@ def test_at_its_station_a_robot_looks_around_once_and_stays_while_it_hears_a_rob
         assert (robot.phase == "back") == (second * S > 14 * S + LOST_NS), second
 
 
+def test_a_robot_that_has_waited_before_its_station_looks_around_as_long_as_others() -> None:
+    robot = Convoy("c", TEAM, 7, SENSORS)
+    here = driven_to(robot, 1.0, 0)
+    for second in range(1, 21):
+        told(robot, "b", second, second * S, driven_m=3.2)
+        assert act(robot, here, second * S).v_mps == 0.0
+    assert robot.phase == "out"
+    for second in range(21, 35):
+        told(robot, "b", second, second * S, phase="back", driven_m=9.0)
+        turns = act(robot, here, second * S).w_radps != 0.0
+        assert (robot.phase, turns) == ("station", (second - 21) * S < LOOK_NS)
+
+
 def test_the_first_robot_looks_all_around_at_the_end_of_the_road_before_it_returns() -> None:
     robot = Convoy("a", TEAM, 7, SENSORS)
     told(robot, "b", 1, 0, phase="station", driven_m=0.0)
