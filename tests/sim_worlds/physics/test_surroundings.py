@@ -19,7 +19,7 @@ from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.settings.randomise import AS_BUILT, Randomise, Surroundings
 from tests.sim_worlds.rooms import room
 
-ALL = Randomise(mass=0.2, friction=(0.5, 1.0), light=0.3, colour=0.3, noise=0.5)
+ALL = Randomise(mass=0.2, friction=(0.5, 1.0), light=0.3, colour=0.3, texture=0.3, noise=0.5)
 
 
 def test_draws_are_within_their_ranges_and_keyed_by_seed_and_robot() -> None:
@@ -63,8 +63,8 @@ def file(place: Surroundings, factor: float) -> WorldFile:
 def test_what_was_drawn_is_told() -> None:
     place = Surroundings(floor_friction=0.5, light=(1.0, 0.0, 2.0), brightness=1.1, colour=0.2, seed=3)
     assert drawn_of(file(place, 1.25)) == [
-        {"brightness": 1.1, "colour": 0.2, "seed": 3, "floor_friction": 0.5, "lamp_x": 1.0, "lamp_y": 0.0,
-         "lamp_z": 2.0}, {"robot": "a", "mass": 1.25, "noise": 1.25}]
+        {"brightness": 1.1, "colour": 0.2, "texture": 0.0, "seed": 3, "floor_friction": 0.5, "lamp_x": 1.0,
+         "lamp_y": 0.0, "lamp_z": 2.0}, {"robot": "a", "mass": 1.25, "noise": 1.25}]
 
 
 def test_a_varied_place_has_the_same_solids_in_other_colours() -> None:
@@ -88,9 +88,10 @@ def test_the_noise_of_all_sensors_has_the_factor() -> None:
     assert suite.camera == CAMERA
 
 
-@pytest.mark.parametrize("drawn", [Surroundings(colour=0.5, seed=1), Surroundings(light=(0.0, 1.0, 1.0)),
+@pytest.mark.parametrize("drawn", [Surroundings(colour=0.5, seed=1), Surroundings(texture=0.5, seed=1),
+                                   Surroundings(light=(0.0, 1.0, 1.0)),
                                    Surroundings(brightness=0.6)])
-def test_frames_show_the_colours_the_lamp_and_its_brightness(drawn: Surroundings) -> None:
+def test_frames_show_colours_patterns_the_lamp_and_its_brightness(drawn: Surroundings) -> None:
     fleet = [RobotSpec(name="a", kind="rover", physics="kinematic")]
     frames = []
     for place in (AS_BUILT, drawn, drawn):
