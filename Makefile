@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 SUPPORTED := (3, 10) <= sys.version_info[:2] <= (3, 13)
 JOBS ?= 2
 
+# Python keeps what it has compiled, as usual, even where a shell says otherwise: the tests start many processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The Python of the environment that is there, else the first one that this project supports.
 ifndef PYTHON
 PYTHON := $(shell for p in $(if $(wildcard $(VENV)/.python-*),$(BIN)/python) \
@@ -42,7 +45,7 @@ test: $(VENV)/.installed-dev lint
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --threads 2
 	$(BIN)/lint-imports
 
 test-long: $(VENV)/.installed-dev
