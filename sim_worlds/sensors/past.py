@@ -68,9 +68,10 @@ class Past:
         then = self.ago(latency_s)
         if then.places is not self._motion.places:
             return then.places, then.things
-        if self._still is None:
-            self._still = then.places.copy()
-        return self._still, then.things
+        still = self._still
+        if still is None:
+            self._still = still = then.places.copy()
+        return still, then.things
 
 
 def steps_of(latency_s: float, dt_s: float) -> int:
