@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sim_worlds.engine import Engine
 from sim_worlds.physics.bullet import WindowClosed
-from sim_worlds.physics.likeness import Likeness
+from sim_worlds.sensors.camera.likeness import Likeness
 from swarm.core.settings.process_files import RobotSpec
 
 log = logging.getLogger(__name__)

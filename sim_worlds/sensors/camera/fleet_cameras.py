@@ -16,7 +16,7 @@ from swarm.core.protocol.sensors import Camera, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
 
 if TYPE_CHECKING:
-    from sim_worlds.physics.likeness import Likeness
+    from sim_worlds.sensors.camera.likeness import Likeness
 
 
 class FleetCameras:
@@ -35,7 +35,7 @@ class FleetCameras:
         self._late: Likeness | None = None
         late = [camera for _, camera in cameras if steps_of(camera.latency_s, motion.dt_s)]
         if render and late:
-            from sim_worlds.physics.likeness import Likeness
+            from sim_worlds.sensors.camera.likeness import Likeness
             self._late = Likeness(environment, fleet, motion.places, late[0])
 
     def frame(self, robot: int, then: Moment) -> NDArray[np.uint8]:

@@ -133,6 +133,15 @@ def test_a_frame_of_another_moment_than_the_scan_has_its_own_pose_and_age(camera
     assert view.pose == late._past.ago(camera_s).pose(0)
 
 
+def test_without_a_lidar_the_pose_is_that_of_now_and_a_late_frame_has_its_own() -> None:
+    world = engine(PLACE, rovers("a", "b"), camera_s=LATE_S, sensors={"camera": CAMERA})
+    for _ in drive(world, 60):
+        pass
+    seen = stamped(world, Views()).observe("a", frame=True)
+    assert (seen.age_s, seen.pose, seen.scan.size) == (0.0, world.motion.pose(0), 0)
+    assert seen.capture == Capture(world.view("a").pose, LATE_S)
+
+
 def test_a_view_that_was_taken_late_does_not_change_any_more() -> None:
     world = engine(PLACE, rovers("a", "b"), camera_s=LATE_S)
     steps = drive(world, 60)
