@@ -21,17 +21,17 @@ from sim_worlds.physics.starts import with_requested_spawns
 from sim_worlds.physics.surroundings import varied
 from sim_worlds.robots import check_fleet
 from sim_worlds.robots.brought.body import kind_for
-from sim_worlds.sensors.camera.optics import Optics, has_optics
+from sim_worlds.sensors.camera.fleet_cameras import FleetCameras
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments, slowest_s
 from sim_worlds.sensors.lidar import NO_SCAN, Scanners
-from sim_worlds.sensors.past import Past
+from sim_worlds.sensors.past import Moment, Past
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, check_suite, suite_of
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import CannotAct, World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneRobot
-from swarm.core.protocol.sensors import Battery, Camera, Lidar, Reading, SensorSuite
-from swarm.core.protocol.world import Act, BatteryState, Fly, Observation, Pose, Report
+from swarm.core.protocol.sensors import Battery, Lidar, Reading, SensorSuite
+from swarm.core.protocol.world import Act, BatteryState, Capture, Fly, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.randomise import Surroundings
 
@@ -59,8 +59,8 @@ class Engine(World):
         check_suite(self.suite)
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
-        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s,
-                             camera=self.suite.camera or CAMERA)
+        self._camera, self._lidar = self.suite.camera or CAMERA, self.suite.lidar or LIDAR
+        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s, camera=self._camera)
         self.dt_s = self.motion.dt_s
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
@@ -71,7 +71,6 @@ class Engine(World):
         self._everyone = np.arange(len(fleet))
         self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
-        self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
         told = msgspec.structs.replace(self.suite, area_m=max(self.suite.area_m, self.environment.size_m))
         kinds = [kind_for(robot) for robot in fleet]
@@ -83,13 +82,10 @@ class Engine(World):
             Instruments(suite, seed, robot.name, i, self.motion, casters) if has_instruments(suite) else None
             for i, (suite, robot) in enumerate(zip(self._suites, fleet, strict=True))]
         self._counting = [one for one in self._instruments if one is not None and one.counts]
-        self._past = Past(self.motion, slowest_s(self.suite))
+        self._past = Past(self.motion, Things(self.environment, kinds, self._camera), slowest_s(self.suite))
         self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
-        self._things = Things(self.environment, kinds, self.suite.camera or CAMERA)
-        self._optics = [Optics(name, camera, seed, robot.name) if has_optics(camera) else None for robot in fleet
-                        for name, camera in [*self.suite.all(Camera).items()][:1]]
-        self._seen_at, self._seen = -1, self.motion.places   # a step, and the poses of all then: its views share them
+        self._cameras = FleetCameras(self.suite, self.environment, fleet, self.motion, seed, render=render)
 
     @property
     def time_s(self) -> float:
@@ -102,7 +98,7 @@ class Engine(World):
             self._expire()
         self.motion.step()
         self._steps += 1
-        self._past.keep()
+        self._past.keep(self._steps)
         for one in self._counting:
             one.count()
         if self._batteries is not None and self._steps % self._power_every == 0:
@@ -164,49 +160,56 @@ class Engine(World):
         self._first_s = float(self._expires_s.min())
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """The robot's sensor readings now; reading clears `bumped`."""
-        i, m, camera = self.index(robot), self.motion, self.suite.camera
-        pose, (v, w), (left, up) = m.pose(i), m.speeds[i].tolist(), m.left_up[i].tolist()
-        scan, readings = NO_SCAN, dict[str, Reading]()
+        """See `World.observe`; reading clears `bumped`, which is of now."""
+        i, lidar, then = self.index(robot), self._lidar, self._past.ago(self._lidar.latency_s)
+        pose, (v, w), (left, up) = then.pose(i), then.speeds[i].tolist(), then.left_up[i].tolist()
+        scan, readings, image, capture = NO_SCAN, dict[str, Reading](), None, None
         if self.suite.lidar is not None:
-            scan = self._scan(i, pose)
+            scan = self._scan(i, then)
         one = self._instruments[i]
         if one is not None:
             readings = one.read(self._past, self.time_s, self._steps)
-            scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
+            scan, pose = one.scan(scan, then.step), one.place(pose, then.step)
         if self._batteries is not None and self._batteries.there[i]:
             readings |= {name: self._batteries.reading(i) for name in self._suites[i].all(Battery)}
-        image = m.camera(i) if frame and camera is not None and self._render else None
-        if image is not None and (optics := self._optics[i]) is not None:
-            image = optics.of(image, w, self._steps)
+        if frame and self.suite.camera is not None:
+            taken = self._past.ago(self._camera.latency_s)
+            image = self._cameras.frame(i, taken) if self._render else None
+            if self._camera.latency_s != lidar.latency_s:
+                at = taken.pose(i)
+                capture = Capture(at if one is None else one.place(at, taken.step), self._camera.latency_s)
+        m = self.motion
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
-        age_s = self._lidar.latency_s if image is None or camera is None else max(
-            self._lidar.latency_s, camera.latency_s)
-        return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
-                           frame=image, bumped=bumped, readings=readings, left_mps=left, up_mps=up)
+        return Observation(sequence=self._sequence[i], age_s=lidar.latency_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
+                           frame=image, capture=capture, bumped=bumped, readings=readings, left_mps=left, up_mps=up)
 
-    def _scan(self, robot: int, pose: Pose) -> NDArray[np.float32]:
-        """The lidar scan of one robot now, float32 [beams], without noise."""
+    def _scan(self, robot: int, then: Moment) -> NDArray[np.float32]:
+        """The lidar scan of one robot at a moment, float32 [beams], without noise."""
+        pose = then.pose(robot)
         scanner = self._scanners.between(*self.motion.bodies.sight_m(robot, pose.z_m))
-        return scanner.scan(pose, self.motion.circles(robot, self._lidar.range_m))
+        return scanner.scan(pose, self.motion.circles(robot, self._lidar.range_m, then.places))
+
+    def scanned_from(self, robot: str) -> Pose:
+        """Where a robot truly was when its lidar took the scan of an observation of now."""
+        return self._past.ago(self._lidar.latency_s).pose(self.index(robot))
 
     def scan_all(self) -> NDArray[np.float32]:
-        """The lidar scans of all robots now, float32 [n, beams], metres, without noise.
+        """The lidar scans of all robots, of its latency ago, float32 [n, beams], metres, without noise.
 
         In one go if all drive; if any flies, one robot after the other.
         """
+        then = self._past.ago(self._lidar.latency_s)
         if self.motion.bodies.any_flies:
-            return np.stack([self._scan(i, pose) for i, pose in enumerate(self.motion.poses)])
+            return np.stack([self._scan(i, then) for i in self._everyone.tolist()])
         if self._fleet_scanner is None:
             self._fleet_scanner = FleetScanner(self.environment.solids(), self._lidar)
-        return self._fleet_scanner.scan(self.motion.at, self.motion.radii_m)
+        return self._fleet_scanner.scan(then.places[:, :3], self.motion.radii_m)
 
     def view(self, robot: str) -> TrueView:
-        """What the robot's camera sees now, without rendering; another robot is a few simple solids."""
-        if self._seen_at != self._steps:
-            self._seen_at, self._seen = self._steps, self.motion.places.copy()
-        return TrueView(self._things, self._seen, self.index(robot))
+        """See `World.view`; another robot is a few simple solids."""
+        places, things = self._past.places_ago(self._camera.latency_s)
+        return TrueView(things, places, self.index(robot))
 
     def poses(self) -> dict[str, Pose]:
         """Where the robots are now, by name."""
@@ -228,7 +231,7 @@ class Engine(World):
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
         """Put a target, by its index, elsewhere at once: cameras see it there from now on. Raises as `moved`."""
         self.environment = self.environment.moved(target, x_m, y_m, yaw_rad)
-        self._things = self._things.of(self.environment)
+        self._past.change(self._past.things.of(self.environment))
         if self.motion.bullet is not None:
             self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)
 
@@ -237,6 +240,7 @@ class Engine(World):
         self.environment = varied(self.environment, surroundings)
         if self.motion.bullet is not None:
             self.motion.bullet.surround(self.environment)
+        self._cameras.surround(self.environment)
 
     def remove(self, robot: str) -> None:
         """Stop the robot; it ignores commands from now on. One that flies and has no energy sinks on its reserve."""
@@ -272,8 +276,9 @@ class Engine(World):
             robots=self._robots(self.motion.poses))
 
     def close(self) -> None:
-        """Free PyBullet's client, if there is one."""
+        """Free PyBullet's clients, if there are any."""
         self.motion.close()
+        self._cameras.close()
 
     def index(self, robot: str) -> int:
         """The index of a robot in the fleet. Raises ValueError for an unknown name."""

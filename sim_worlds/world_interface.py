@@ -49,14 +49,15 @@ class World(ABC):
 
     @abstractmethod
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """The robot's sensor readings now, with a camera frame if `frame` is set and the world can render.
+        """What the robot's sensors give now, with a camera frame if `frame` is set and the world can render.
 
-        `age_s` is the latency of the slowest sensor in the observation; the caller adds the delays of the real clock.
+        Each gives what it measured its latency ago, as `Observation` says; `capture` is there if `frame` is set and
+        camera and lidar have different latencies. The caller adds the delays of the real clock to all ages.
         """
 
     @abstractmethod
     def view(self, robot: str) -> TrueView:
-        """The truth of the robot's camera image now, computed without rendering when it is asked for."""
+        """The truth of the frame that `observe` gives now, computed without rendering when it is asked for."""
 
     @abstractmethod
     def sensors(self, robot: str) -> SensorSuite:

@@ -225,7 +225,7 @@ class WorldServer:
         sensed = msg.Sensed(
             sequence=seen.sequence, at_s=seconds(due_ns), age_s=seen.age_s, pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
-            readings=seen.readings, left_mps=seen.left_mps, up_mps=seen.up_mps,
+            readings=seen.readings, left_mps=seen.left_mps, up_mps=seen.up_mps, capture=seen.capture or msgspec.UNSET,
         )
         self._net.send(name, sensed, tensors, SEND_WITHIN_S)   # an agent that does not read misses it
 

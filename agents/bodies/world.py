@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from swarm.core.policy.clock_offset import ClockOffset
@@ -51,9 +52,12 @@ class WorldBody:
         if boot != self._newest[0]:
             self._clock = ClockOffset()
         self._newest, self._taken_ns = (boot, sensed.sequence), received_ns
-        age_ns = received_ns - self._clock.own_ns(sensed.at_s, sensed.age_s, received_ns)
+        age_s = max(seconds(received_ns - self._clock.own_ns(sensed.at_s, sensed.age_s, received_ns)), 0.0)
+        capture = sensed.capture or None
+        if capture is not None:
+            capture = replace(capture, age_s=max(age_s + capture.age_s - sensed.age_s, 0.0))
         return Observation(
-            sequence=sensed.sequence, age_s=max(seconds(age_ns), 0.0), pose=sensed.pose, v_mps=sensed.v_mps,
+            sequence=sensed.sequence, age_s=age_s, capture=capture, pose=sensed.pose, v_mps=sensed.v_mps,
             w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,
             readings=sensed.readings, left_mps=sensed.left_mps, up_mps=sensed.up_mps,
         )

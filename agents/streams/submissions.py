@@ -77,15 +77,22 @@ class Submissions:
         self._scans.end(at_ns)
 
     def observed(self, observation: Observation, captured_ns: int, sensor_hz: float) -> None:
-        """Submit what is due of an observation. sensor_hz: observations with a frame per second; 0: not known."""
-        self._pose = observation.pose
-        given: list[tuple[DueFrames, NDArray[Any] | None]] = [
-            (self._frames, observation.frame), (self._scans, observation.scan if observation.scan.size else None)]
-        for grid, reading in given:
-            if reading is None:
-                continue
-            for stream, number in grid.due(captured_ns, sensor_hz):
-                self._submit(stream, Input(reading, self._frame(stream, number), observation.pose), captured_ns)
+        """Submit what is due of an observation. captured_ns: when its scan was taken.
+
+        sensor_hz: observations with a frame per second; 0: not known.
+        """
+        self._pose, frame, scan = observation.pose, observation.frame, observation.scan
+        if frame is not None:
+            taken = observation.captured()
+            taken_ns = captured_ns - ns(taken.age_s - observation.age_s)
+            self._give(self._frames, frame, taken.pose, taken_ns, sensor_hz)
+        if scan.size:
+            self._give(self._scans, scan, observation.pose, captured_ns, sensor_hz)
+
+    def _give(self, grid: DueFrames, reading: NDArray[Any], pose: Pose, captured_ns: int, sensor_hz: float) -> None:
+        """Submit what is due of a frame or of a scan."""
+        for stream, number in grid.due(captured_ns, sensor_hz):
+            self._submit(stream, Input(reading, self._frame(stream, number), pose), captured_ns)
 
     def look_closer(
         self, span: Span, outcome: Outcome | None, data: Input, on_frame: Callable[[Outcome], Outcome],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,12 @@ class SensorFaults:
                 return replace(seen, scan=_longer(seen.scan, fault.by_m, sensor.range_m))
             case Localisation():
                 if fault.dropout:
-                    return replace(seen, pose=self._reckoned(fault.robot, seen, now_s))
+                    reckoned = self._reckoned(fault.robot, seen, now_s)
+                    return _placed(seen, reckoned, lambda pose: _as_far(pose, seen.pose, reckoned))
                 if fault.freeze:
-                    return replace(seen, pose=self._frozen.setdefault(key, seen.pose))
-                return replace(seen, pose=self._moved(fault, seen.pose))
+                    frozen = self._frozen.setdefault(key, seen.pose)
+                    return _placed(seen, frozen, lambda _: frozen)
+                return _placed(seen, self._moved(fault, seen.pose), partial(self._moved, fault))
             case _:
                 return self._read(fault, sensor, seen)
         return seen
@@ -171,6 +174,19 @@ class _Miscount:
             self._told = self._told[0] + scale * dx, self._told[1] + scale * dy
         self._true = true
         return (*self._told, heading_rad)
+
+
+def _placed(seen: Observation, pose: Pose, told: Callable[[Pose], Pose]) -> Observation:
+    """The observation with another pose. told: what is told for that of its frame, if it has one of its own."""
+    capture = seen.capture
+    return replace(seen, pose=pose, capture=capture and replace(capture, pose=told(capture.pose)))
+
+
+def _as_far(pose: Pose, true: Pose, believed: Pose) -> Pose:
+    """A pose that is from the believed one where the given one is from the true one."""
+    turn = believed.heading_rad - true.heading_rad
+    x_m, y_m = _on(believed, pose.x_m - true.x_m, pose.y_m - true.y_m, turn)
+    return replace(pose, x_m=x_m, y_m=y_m, heading_rad=math.remainder(pose.heading_rad + turn, 2 * math.pi))
 
 
 def _on(pose: Pose, ahead_m: float, left_m: float, course_rad: float) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What the sensors of one robot read: with noise, at their rates and after their latencies.
 
-A camera reads what is drawn, without noise. A frame, a scan and a pose are of the moment of their observation, which
-tells the latency of camera and lidar as its age. All other sensors read what was their latency ago.
+A camera reads what is drawn, without noise. All sensors read what was their latency ago; a pose is of the moment of
+the scan or frame to which it belongs.
 
 All that is drawn is keyed by seed, robot, sensor and step of the world: a reading that nobody asks for shifts no other.
 """
@@ -19,7 +19,7 @@ from sim_worlds.sensors.imu import ImuErrors
 from sim_worlds.sensors.lidar import Scanners
 from sim_worlds.sensors.past import Past, Reals, steps_of
 from swarm.core.policy import draw
-from swarm.core.protocol.sensors import Contact, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
+from swarm.core.protocol.sensors import Camera, Contact, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
 from swarm.core.protocol.world import Pose
 
 READ = (Range, Imu, Odometry, Contact)           # the kinds whose values this file makes
@@ -46,7 +46,7 @@ class Instruments:
         self._scales = {name: self._scale(name, sensor) for name, sensor in suite.all(Odometry).items()}
 
     def scan(self, ranges_m: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-        """A scan with the lidar's noise; a beam without a hit keeps the lidar's range."""
+        """A scan of this step with the lidar's noise; a beam without a hit keeps the lidar's range."""
         if self._lidar is None or not self._lidar[1].noise_m:
             return ranges_m
         name, sensor = self._lidar
@@ -55,7 +55,7 @@ class Instruments:
         return np.where(ranges_m < far, np.clip(noisy, 0.0, far), ranges_m).astype(np.float32)
 
     def place(self, pose: Pose, step: int) -> Pose:
-        """Where the robot believes to be."""
+        """Where the robot believes to have been at this step."""
         if self._place is None:
             return pose
         name, sensor = self._place
@@ -87,8 +87,8 @@ class Instruments:
         """The newest readings of all other sensors, by name: each of its latency ago."""
         readings = {}
         for name, sensor in self._others.items():
-            at, speeds = past.ago(sensor.latency_s)
-            v_mps, w_radps = speeds[self._index].tolist()
+            then = past.ago(sensor.latency_s)
+            v_mps, w_radps = then.speeds[self._index].tolist()
             if isinstance(sensor, Imu):
                 self._speed_up(name, v_mps, now_s)
             number = step if sensor.rate_hz is None else math.floor(now_s * sensor.rate_hz + 1e-9)
@@ -96,7 +96,7 @@ class Instruments:
             if known is None or known[0] < number:
                 match sensor:
                     case Range():
-                        values = self._range(name, sensor, at, step)
+                        values = self._range(name, sensor, then.places, step)
                     case Imu():
                         period_s = self._motion.dt_s if known is None else now_s - known[1]
                         period_s = period_s if sensor.rate_hz is None else 1.0 / sensor.rate_hz
@@ -157,5 +157,6 @@ def farthest_m(suite: SensorSuite) -> float:
 
 
 def slowest_s(suite: SensorSuite) -> float:
-    """The longest latency of the sensors that have readings."""
-    return max((sensor.latency_s for sensor in suite.sensors.values() if isinstance(sensor, READ)), default=0.0)
+    """The longest latency of the sensors that read the past."""
+    return max((sensor.latency_s for sensor in suite.sensors.values() if isinstance(sensor, (*READ, Camera, Lidar))),
+               default=0.0)

@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.physics.motion import Motion
+from sim_worlds.sensors.true_view import Things
+from swarm.core.protocol.world import Pose
 
 Reals = NDArray[np.float64]
 
 
+class Moment(NamedTuple):
+    """A fleet and the things around it after a step. Places and speeds are those of `Motion`."""
+
+    step: int                        # its number; below 0: so many steps before the start
+    places: Reals
+    speeds: Reals
+    left_up: Reals
+    things: Things
+
+    def pose(self, robot: int) -> Pose:
+        """The pose of one robot."""
+        return Pose(*self.places[robot].tolist())
+
+
 class Past:
-    """The places and speeds of a fleet in the last `longest_s`. Before its start a fleet stood where it started."""
+    """A fleet and its things in the last `longest_s`. Before its start all stood where it started.
 
-    def __init__(self, motion: Motion, longest_s: float) -> None:
-        self._motion = motion
-        self._states = deque[tuple[Reals, Reals]](maxlen=steps_of(longest_s, motion.dt_s) + 1)
-        self.keep()
+    things: of now.
+    """
 
-    def keep(self) -> None:
-        """Remember the present; call it after each step."""
-        if self._states.maxlen != 1:
-            self._states.append((self._motion.places.copy(), self._motion.speeds.copy()))
+    def __init__(self, motion: Motion, things: Things, longest_s: float) -> None:
+        self._motion, self.things = motion, things
+        self._step = 0
+        self._still: Reals | None = None                     # places of now that do not change
+        self._moments = deque[Moment](maxlen=steps_of(longest_s, motion.dt_s) + 1)
+        self.keep(0)
 
-    def ago(self, latency_s: float) -> tuple[Reals, Reals]:
-        """Places and speeds as in `Motion`, at most `longest_s` ago."""
+    def keep(self, step: int) -> None:
+        """Remember the present; call it after each step, with its number."""
+        self._step, self._still = step, None
+        if self._moments.maxlen != 1:
+            m = self._motion
+            self._moments.append(Moment(step, m.places.copy(), m.speeds.copy(), m.left_up.copy(), self.things))
+
+    def change(self, things: Things) -> None:
+        """The things are elsewhere from now on."""
+        self.things = things
+        if self._moments:
+            self._moments[-1] = self._moments[-1]._replace(things=things)
+
+    def ago(self, latency_s: float) -> Moment:
+        """The fleet at most `longest_s` ago. Of now it is `Motion`'s own: the next step changes it."""
         steps = steps_of(latency_s, self._motion.dt_s)
         if not steps:
-            return self._motion.places, self._motion.speeds
-        return self._states[max(0, len(self._states) - 1 - steps)]
+            m = self._motion
+            return Moment(self._step, m.places, m.speeds, m.left_up, self.things)
+        return self._moments[max(0, len(self._moments) - 1 - steps)]._replace(step=self._step - steps)
+
+    def places_ago(self, latency_s: float) -> tuple[Reals, Things]:
+        """Places and things alone, which do not change any more."""
+        then = self.ago(latency_s)
+        if then.places is not self._motion.places:
+            return then.places, then.things
+        still = self._still
+        if still is None:
+            self._still = still = then.places.copy()
+        return still, then.things
 
 
 def steps_of(latency_s: float, dt_s: float) -> int:

@@ -70,14 +70,14 @@ class _Stamped:
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """As `World.observe`."""
-        seen = self._world.observe(robot, frame=False)
+        seen = self._world.observe(robot, frame=frame)
         camera = self._world.sensors(robot).camera
         if not frame or camera is None:
             return seen
         picture = np.zeros((camera.height_px, camera.width_px, 3), np.uint8)     # a crop of it carries no stamp
         write_stamp(picture, self._views.add(self._world.view(robot)))
         self._taken(robot, seen.sequence)
-        return msgspec.structs.replace(seen, frame=picture, age_s=max(seen.age_s, camera.latency_s))
+        return msgspec.structs.replace(seen, frame=picture)
 
 
 def write_stamp(tensor: NDArray[Any], stamp: int) -> None:

@@ -13,7 +13,7 @@ from agents.performer import Input
 from agents.streams.submissions import NO_SOURCE, Submissions, cropped
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Frame, RequestId, Span
-from swarm.core.protocol.world import Classes, Detection, Detections, Mask, Observation, Outcome, Pose
+from swarm.core.protocol.world import Capture, Classes, Detection, Detections, Mask, Observation, Outcome, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns
@@ -67,6 +67,17 @@ def test_frames_and_scans_are_due_each_on_the_streams_of_its_sensor() -> None:
     robot.observe(0.2, None)
     assert [(name, data.picture.ndim, data.pose) for name, data, _ in robot.submitted] == [
         ("look", 3, POSE), ("walls", 1, POSE), ("walls", 1, POSE)]
+
+
+def test_a_frame_that_was_taken_before_its_scan_has_its_own_pose_and_counts_from_then() -> None:
+    robot = Robot(("look", "camera", 10.0), ("walls", "scan", 10.0))
+    robot.streams.start(0)
+    there = Pose(0.5, 2.0, 0.2)
+    robot.streams.observed(Observation(
+        sequence=1, age_s=0.05, pose=POSE, v_mps=0.0, w_radps=0.0, scan=SCAN, frame=FRAME,
+        capture=Capture(there, 0.3)), ns(1.0), 10.0)
+    assert [(name, data.pose, captured) for name, data, captured in robot.submitted] == [
+        ("look", there, ns(0.75)), ("walls", POSE, ns(1.0))]
 
 
 def test_a_timer_is_due_at_its_rate_from_a_drawn_phase_to_the_end() -> None:

@@ -28,7 +28,7 @@ from swarm.core.protocol.sensors import (
     SensorSuite,
 )
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import BatteryState, Detection, Detections, Drive, Fly, Pose, Report
+from swarm.core.protocol.world import BatteryState, Capture, Detection, Detections, Drive, Fly, Pose, Report
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -74,6 +74,8 @@ EXAMPLES: list[msg.Body] = [
         frame=True, readings={"nose": Reading(0.02, (1.5,))}),
     msg.Sensed(sequence=2, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 3.0, 1.5, 0.1, -0.2), v_mps=0.1, w_radps=0.2,
                bumped=False, frame=False, left_mps=0.3, up_mps=-0.4),
+    msg.Sensed(sequence=3, at_s=0.6, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
+               frame=True, capture=Capture(Pose(0.9, 2.0, 3.1), 0.3)),
     msg.Acted(act=Drive(v_mps=0.5, w_radps=0.1)),
     msg.EnergyUsed(compute_j=12.5, radio_j=0.25), msg.Acted(act=FLY), msg.Reported(report=REPORT),
     msg.Judged(report=REPORT, verdict="found"),
@@ -234,6 +236,8 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.Acted(act=FLY), act=msgspec.to_builtins(FLY) | {"type": "drive"}),
     changed(msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
                        frame=True), pose=[NAN, 0.0, 0.0]),
+    changed(msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
+                       frame=True), capture=[[1.0, 2.0, 3.0], NAN]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"p50_s": INF}]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),

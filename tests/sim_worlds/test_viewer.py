@@ -37,7 +37,7 @@ def patrol() -> Iterator[Engine]:
 
 def window_of(viewer: Viewer) -> bullet.Bullet:
     assert viewer._window is not None
-    return viewer._window
+    return viewer._window.bullet
 
 
 def test_robots_are_shown_where_they_are(patrol: Engine) -> None:

@@ -73,7 +73,7 @@ class SearchRescue(Engine):
         """The robot's sensor readings now; its scan counts for the coverage."""
         observed = super().observe(robot, frame=frame)
         if self.suite.lidar is not None and self.time_s - self._covered_s[robot] >= COVERAGE_EVERY_S:
-            self._coverage.add(self.motion.pose(self.index(robot)), observed.scan)
+            self._coverage.add(self.scanned_from(robot), observed.scan)
             self._covered_s[robot] = self.time_s
         return observed
 

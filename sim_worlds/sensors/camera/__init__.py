@@ -1,1 +1,1 @@
-"""Cameras beside what is rendered: what is not drawn, what optics make of a picture, and pixels as arrays."""
+"""Cameras beside what is rendered: what is not drawn, late frames, what optics make of a picture, pixels as arrays."""

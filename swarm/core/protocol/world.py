@@ -43,24 +43,39 @@ class Pose(msgspec.Struct, frozen=True, array_like=True):
     pitch_rad: Finite = 0.0          # about the body's y: positive lowers the nose
 
 
+class Capture(msgspec.Struct, frozen=True, array_like=True):
+    """When and where a frame was taken."""
+
+    pose: Pose                       # of the robot then, as its localisation gives it
+    age_s: Seconds                   # since then
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """The sensor readings of one robot at one instant.
+    """What the sensors of one robot give at one instant.
+
+    Pose, speeds and scan are of one moment, `age_s` ago: that of the scan, so that it is seen from the pose. The frame
+    is of that moment, too, unless `capture` states another one, with the pose then. `bumped` is of the instant itself.
 
     scan: float32 [beams], metres; the lidar's range for a beam that hits nothing. Empty: no lidar, or it gives nothing.
     frame: uint8 [height, width, 3], RGB, or None between two frames, and while the camera gives nothing.
     """
 
     sequence: int                    # counts observations of this robot; newest wins
-    age_s: float                     # time since the sensors were read, as the body states it
+    age_s: float                     # since the scan was taken, as the body states it; without a lidar since the pose
     pose: Pose                       # as odometry and localisation give it
     v_mps: Finite                    # ahead, in the level frame
     w_radps: Finite                  # of the heading
     scan: NDArray[np.float32]
     frame: NDArray[np.uint8] | None = None
+    capture: Capture | None = None   # of the frame, where it was not taken with the scan
     bumped: bool = False             # touched something since the last observation
     readings: Readings = {}          # of all other sensors, by name
     left_mps: Finite = 0.0           # only robots that fly move to the left and up
     up_mps: Finite = 0.0
+
+    def captured(self) -> Capture:
+        """When and where the frame was taken."""
+        return Capture(self.pose, self.age_s) if self.capture is None else self.capture
 
 
 class Drive(msgspec.Struct, frozen=True, kw_only=True, tag="drive"):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agents.bodies.world import WorldBody
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
-from swarm.core.protocol.world import Drive, Pose, Report
+from swarm.core.protocol.world import Capture, Drive, Pose, Report
 from swarm.core.units import ns
 
 CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
@@ -55,6 +55,22 @@ def test_an_observation_holds_the_sensed_values() -> None:
     bare = body().observe(replace(SENSED, frame=False), 7, [SCAN], RECEIVED_NS)
     assert bare is not None
     assert bare.frame is None
+
+
+def test_a_frame_of_another_moment_ages_with_its_observation() -> None:
+    capture, client = Capture(Pose(1.5, 2.0, 0.1), 0.31), body()
+    seen = client.observe(replace(SENSED, capture=capture), 7, [SCAN, FRAME], RECEIVED_NS)
+    later = client.observe(replace(SENSED, sequence=2, at_s=0.6, capture=capture), 7, [SCAN, FRAME],
+                           RECEIVED_NS + ns(0.15))           # held up for 0.05 s
+    assert seen is not None
+    assert later is not None
+    assert [(one.age_s, one.capture) for one in (seen, later)] == [
+        (pytest.approx(0.01), Capture(capture.pose, pytest.approx(0.31))),       # type: ignore[arg-type]
+        (pytest.approx(0.06), Capture(capture.pose, pytest.approx(0.36)))]       # type: ignore[arg-type]
+    assert seen.captured() is seen.capture
+    bare = client.observe(replace(SENSED, sequence=3, at_s=0.7), 7, [SCAN, FRAME], RECEIVED_NS + ns(0.2))
+    assert bare is not None
+    assert (bare.capture, bare.captured()) == (None, Capture(SENSED.pose, bare.age_s))
 
 
 def test_nothing_is_taken_before_the_body_announced_its_sensors_nor_older_observations() -> None:

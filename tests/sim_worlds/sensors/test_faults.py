@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import astuple, replace
 
 from sim_worlds.sensors.faults import SensorFaults
 from sim_worlds.sensors.suite import CAMERA
@@ -21,7 +23,7 @@ from swarm.core.protocol.sensors import (
     SensorFault,
     SensorSuite,
 )
-from swarm.core.protocol.world import Observation, Pose
+from swarm.core.protocol.world import Capture, Observation, Pose
 
 SUITE = SensorSuite({
     "eye": CAMERA, "lidar": Lidar(beams=4, range_m=6.0), "place": Localisation(), "nose": Range(range_m=2.0),
@@ -131,6 +133,19 @@ def test_a_wrong_place_is_wrong_by_the_distance_in_a_direction_of_the_robot() ->
         pytest.approx([0.5] * 3))
     assert told(seen, fault) == places
     assert told(seen, fault, seed=2) != places
+
+
+@pytest.mark.parametrize("ill", [{"freeze": True}, {"dropout": True}, {"by_m": 2.0, "by_rad": 0.5}])
+def test_the_pose_of_a_frame_is_as_wrong_as_that_of_its_observation(ill: dict[str, Any]) -> None:
+    """Each frame was taken with the scan before the last one."""
+    seen = observations(12)
+    late = [replace(one, capture=Capture(seen[max(0, k - 2)].pose, 0.2)) for k, one in enumerate(seen)]
+    wrong = told(late, SensorFault(robot="a", sensor="place", **ill))
+    assert any(one.pose != true.pose for one, true in zip(wrong, seen, strict=True))
+    for k, one in enumerate(wrong[2:]):
+        assert one.capture is not None
+        assert astuple(one.capture.pose) == pytest.approx(astuple(wrong[k].pose), abs=2e-3)
+        assert one.capture.age_s == 0.2
 
 
 def test_what_odometry_has_miscounted_stays() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from swarm.core.protocol.bounds import Count, Finite, Joules, Seconds
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.sensors import Readings, SensorSuite
-from swarm.core.protocol.world import Act, Pose, Report, Word
+from swarm.core.protocol.world import Act, Capture, Pose, Report, Word
 
 MOST_SHARED_BYTES = 64 << 10         # of one note between behaviours
 
@@ -26,7 +26,7 @@ class Sensed(Message, frozen=True, kw_only=True):
 
     sequence: Count
     at_s: Seconds                    # when it fell due, on the body's clock
-    age_s: Seconds                   # latency of the sensors
+    age_s: Seconds                   # of pose, speeds and scan then: the lidar's latency
     pose: Pose
     v_mps: Finite
     w_radps: Finite
@@ -35,6 +35,7 @@ class Sensed(Message, frozen=True, kw_only=True):
     readings: Readings = {}          # of sensors other than camera and lidar, by name
     left_mps: Finite = 0.0
     up_mps: Finite = 0.0
+    capture: Capture | UnsetType = UNSET     # of the frame, where it was not taken with the scan
 
 
 class Acted(Message, frozen=True, kw_only=True):
