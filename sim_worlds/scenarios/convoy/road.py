@@ -101,8 +101,9 @@ def _long_walk(rng: np.random.Generator, count: int) -> list[Cell]:
         free = np.zeros((wide + 2, 2 * wide + 3), bool)      # by x + 1 and y + 1 + wide, with a rim that is not free
         free[1:-1, 1:-1] = True
         free[1:3, wide + 1] = False
+        pieces = np.zeros(free.shape, np.int32)
         while len(walk) < count:
-            pieces = ndimage.label(free)[0]
+            ndimage.label(free, output=pieces)
             sizes = np.bincount(pieces.ravel())
             x, y = walk[-1]
             near = [(x + dx, y + dy, int(pieces[x + dx + 1, y + dy + 1 + wide])) for dx, dy in STEPS]

@@ -4,8 +4,8 @@ Source: Soria, Schiano, Floreano, "SwarmLab: a Matlab Drone Swarm Simulator", IR
 math_tools/compute_swarm_performance.m of github.com/lis-epfl/swarmlab. A robot that stands has no direction: here its
 cosines are 0, there they are undefined.
 
-Places and velocities are [..., n, 2], radii [..., n], graphs [..., n, n]; measures are [...]: several flocks of one size
-are measured at once.
+Places and velocities are [..., n, 2], radii [..., n], graphs [..., n, n]; measures are [...]: flocks of one size are
+measured at once.
 """
 
 from __future__ import annotations
