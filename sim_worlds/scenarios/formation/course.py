@@ -50,7 +50,7 @@ class Course(Environment):
     gaps: tuple[tuple[float, float], ...]
 
 
-def generate(seed: int, robots: int, lane: int = 0, walls_x_m: Sequence[float] | None = None) -> Course:
+def generate_lane(seed: int, robots: int, lane: int = 0, walls_x_m: Sequence[float] | None = None) -> Course:
     """The course of a seed, with a spawn pose for each robot; the same arguments give an identical course.
 
     A robot of radius 0.30 m can go from end to end without entering a keep-out. lane: another one is drawn for each.
@@ -67,7 +67,7 @@ def generate(seed: int, robots: int, lane: int = 0, walls_x_m: Sequence[float] |
 
 
 def problems(course: Course) -> list[str]:
-    """The broken promises of `generate`; empty for a good course."""
+    """The broken promises of `generate_lane`; empty for a good course."""
     found = []
     grid = Grid(size_m=course.size_m, resolution_m=CHECK_RESOLUTION_M)
     centres = grid.centres_m()

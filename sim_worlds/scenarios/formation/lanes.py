@@ -37,16 +37,16 @@ def groups_of(robots: int) -> list[NDArray[np.intp]]:
 def generate(seed: int, robots: int) -> Course:
     """The field of a seed, with a spawn pose for each robot; the same arguments give an identical field.
 
-    Each lane keeps the promises of `course.generate`. Raises ValueError if `robots` is below 1 or above ROBOTS_MAX.
+    Each lane keeps the promises of `generate_lane`. Raises ValueError if `robots` is below 1 or above ROBOTS_MAX.
     """
     if not 1 <= robots <= ROBOTS_MAX:
         raise ValueError(f"the start of the course has room for 1 to {ROBOTS_MAX} robots, not {robots}")
     groups = groups_of(robots)
-    first = course.generate(seed, len(groups[0]))
+    first = course.generate_lane(seed, len(groups[0]))
     if len(groups) == 1:
         return first
     walls_x_m = [x for x, _ in first.gaps]
-    drawn = [first, *(course.generate(seed, len(group), lane, walls_x_m)
+    drawn = [first, *(course.generate_lane(seed, len(group), lane, walls_x_m)
                       for lane, group in enumerate(groups[1:], start=1))]
     colour, width_m = first.walls[0].colour, WIDTH_M * len(groups)
     placed = [(one, middle_m(lane, len(groups))) for lane, one in enumerate(drawn)]

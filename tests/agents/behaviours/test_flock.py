@@ -11,6 +11,7 @@ import pytest
 
 from agents.behaviours import Heard, Note, Output
 from agents.behaviours.flock import known_course, notes
+from agents.behaviours.flock.lane import on_lane
 from agents.behaviours.flock.mates import Mates
 from agents.behaviours.flock.navigator import Navigator
 from agents.behaviours.flock.notes import HAZARDS_PER_NOTE, State
@@ -190,3 +191,23 @@ def test_a_robot_with_no_way_drives_straight_on() -> None:
     states[:, cell_of(0.0, 0.0)[1]] = OCCUPIED
     area = frontier.field(known_course.passable(states), -5.0, 0.0)
     assert known_course.way_to_end(area, 1.0, 0.5) == ([(8.5, 0.5)], math.inf)
+
+
+# --- the lanes of a wide field ---
+
+
+def test_on_a_lane_of_a_wide_field_a_robot_does_what_it_would_on_a_field_of_its_own() -> None:
+    team = [f"r{k}" for k in range(30)]                      # two lanes: r0, r2, ... on the one at y = -4
+    far = on_lane("r0", team, lambda flock: Formation("r0", flock, 7, toy.SENSORS))
+    own = Formation("r0", team[::2], 7, toy.SENSORS)
+    for one in (far, own):
+        one.on(told("r2", STATE), 0)
+    field = [(x0, y0 - 4.0, x1, y1 - 4.0) for x0, y0, x1, y1 in FIELD]
+    for k in range(12):
+        there, here = Pose(-7.0 + 0.04 * k, -3.0, 0.0), Pose(-7.0 + 0.04 * k, 1.0, 0.0)
+        moved = far.on(toy.observation(there, field, sequence=k), k * TICK_NS)
+        assert [o for o in moved if isinstance(o, Act)] == [
+            o for o in own.on(toy.observation(here, FIELD, sequence=k), k * TICK_NS) if isinstance(o, Act)]
+        for note in (o for o in moved if isinstance(o, Note)):
+            assert note.to == tuple(team[2::2])
+            assert notes.decode(note.data).pose.y_m == pytest.approx(1.0)
