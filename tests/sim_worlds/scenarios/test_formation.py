@@ -11,8 +11,8 @@ from agents.behaviours.flock import known_course
 from agents.behaviours.flock.lane import OnLane, on_lane
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import box
-from sim_worlds.scenarios.formation import scenario as formation
 from sim_worlds.scenarios.formation import course as one_lane
+from sim_worlds.scenarios.formation import scenario as formation
 from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, LENGTH_M, MOST_ROBOTS, WIDTH_M, problems
 from sim_worlds.scenarios.formation.lanes import generate, groups_of
 from sim_worlds.scenarios.formation.scenario import DEADLY_S, Formation
