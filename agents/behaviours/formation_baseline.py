@@ -36,5 +36,4 @@ def formation_baseline(robot: str, team: list[str], seed: int, sensors: SensorSu
 
     Raises: BadInput when the robot has no camera or no lidar.
     """
-    return on_lane(
-        robot, team, lambda flock: Alone(Navigator("formation_baseline", robot, flock, seed, sensors)))
+    return on_lane(robot, team, lambda flock: Alone(Navigator("formation_baseline", robot, flock, seed, sensors)))

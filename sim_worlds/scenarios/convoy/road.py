@@ -23,7 +23,7 @@ from swarm.core.protocol.bounds import ROBOTS_MAX
 WALL_M, HEIGHT_M = 0.14, 2.0
 CELLS_LEAST = 4                      # of the road beyond the depot; a fleet of more robots has one more for each
 ROBOTS_LEAST = 4
-WALKS_FREELY = 100                   # cells; a longer road keeps to a floor with about 1 / LONG_SHARE as many
+FREE_CELLS = 100                     # a road with more keeps to a floor, and fills LONG_SHARE of it
 LONG_SHARE = 0.3
 CORNER_M = 1.05                      # from the middle of a cell to the middle of a thing in a corner, along each side
 THINGS_PER_CELL = 2
@@ -51,7 +51,7 @@ def road(seed: int, robots: int) -> Road:
         raise ValueError(f"{robots} robots, but the road has room for {ROBOTS_MAX}")
     rng, paint = np.random.default_rng([seed, 41]), np.random.default_rng([seed, 42])
     count = CELLS_LEAST + max(0, robots - ROBOTS_LEAST)
-    cells = _walk(rng, count) if count <= WALKS_FREELY else _long_walk(rng, count)
+    cells = _walk(rng, count) if count <= FREE_CELLS else _long_walk(rng, count)
     chain = depot.lanes(robots) + cells
     grey = float(paint.uniform(0.45, 0.85))
     targets = _targets(rng, cells)

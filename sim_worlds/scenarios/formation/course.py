@@ -60,7 +60,7 @@ def generate_lane(seed: int, robots: int, lane: int = 0, walls_x_m: Sequence[flo
     if not 1 <= robots <= MOST_ROBOTS:
         raise ValueError(f"the start of the course has room for 1 to {MOST_ROBOTS} robots, not {robots}")
     for attempt in range(ATTEMPTS):
-        course = _draw([seed, attempt], lane, walls_x_m, robots)
+        course = _draw(seed, attempt, lane, walls_x_m, robots)
         if not problems(course):
             return course
     raise ValueError(f"no course for seed {seed}")
@@ -86,12 +86,10 @@ def problems(course: Course) -> list[str]:
     return found
 
 
-def _draw(key: list[int], lane: int, walls_x_m: Sequence[float] | None, robots: int) -> Course:
-    """One attempt. Each part has its own random stream, so that a change of one part does not change the others.
-
-    key: seed and attempt.
-    """
-    paint, plan, aim, fill = (np.random.default_rng([*key, part] + [lane] * (lane > 0)) for part in range(4))
+def _draw(seed: int, attempt: int, lane: int, walls_x_m: Sequence[float] | None, robots: int) -> Course:
+    """One attempt. Each part has its own random stream, so that a change of one part does not change the others."""
+    which = [lane] if lane else []
+    paint, plan, aim, fill = (np.random.default_rng([seed, attempt, part, *which]) for part in range(4))
     grey = float(paint.uniform(0.45, 0.85))
     colour = things.tinted(paint, (grey, grey, grey * float(paint.uniform(0.85, 1.0))), 0.05)
     side = 1.0 if plan.random() < 0.5 else -1.0
@@ -111,7 +109,7 @@ def _draw(key: list[int], lane: int, walls_x_m: Sequence[float] | None, robots: 
         for label, make in CLUTTER:
             placing.place(fill, label, make(fill), room, keep_clear, placed, flush=0.0, tries=20)
     angle = float(paint.uniform(0, 2 * math.pi))
-    return Course(seed=key[0], size_m=SIZE_M, walls=(*rim(colour), *_across(gaps, colour)), gaps=tuple(gaps),
+    return Course(seed=seed, size_m=SIZE_M, walls=(*rim(colour), *_across(gaps, colour)), gaps=tuple(gaps),
                   clutter=tuple(placed), targets=tuple(hazards), target_classes=TARGET_CLASSES, spawns=tuple(spawns),
                   light=(math.cos(angle), math.sin(angle), float(paint.uniform(1.2, 2.5))))
 

@@ -21,7 +21,7 @@ from swarm.core.protocol.world import Pose
 
 def lanes_of(robots: int) -> int:
     """How many lanes the field of a fleet has."""
-    return max(1, math.ceil(robots / MOST_ROBOTS))
+    return math.ceil(robots / MOST_ROBOTS)
 
 
 def middle_m(lane: int, lanes: int) -> float:
