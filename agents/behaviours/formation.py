@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from agents.behaviours import STAY, Behaviour, Event, Heard, Note, Output
 from agents.behaviours.flock import notes
+from agents.behaviours.flock.lane import on_lane
 from agents.behaviours.flock.mates import Mates
 from agents.behaviours.flock.navigator import Navigator
 from agents.behaviours.flock.notes import MOST_LEFT_M, State
@@ -104,4 +105,4 @@ def formation(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> B
 
     Raises: BadInput when the robot has no camera or no lidar.
     """
-    return Formation(robot, team, seed, sensors)
+    return on_lane(robot, team, lambda flock: Formation(robot, flock, seed, sensors))

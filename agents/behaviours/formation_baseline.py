@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.behaviours import STAY, Behaviour, Event, Output
+from agents.behaviours.flock.lane import on_lane
 from agents.behaviours.flock.navigator import Navigator
 from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Observation, Perceived
@@ -35,4 +36,4 @@ def formation_baseline(robot: str, team: list[str], seed: int, sensors: SensorSu
 
     Raises: BadInput when the robot has no camera or no lidar.
     """
-    return Alone(Navigator("formation_baseline", robot, team, seed, sensors))
+    return on_lane(robot, team, lambda flock: Alone(Navigator("formation_baseline", robot, flock, seed, sensors)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours import Verdict, required
 from agents.behaviours.road.book import Book
-from agents.behaviours.road.depot import gate_ahead_m
+from agents.behaviours.road.depot import gate_from
 from agents.behaviours.road.way import Point, Way
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import of_search
@@ -35,7 +35,7 @@ class Driver:
     def __init__(self, behaviour: str, robot: str, place: int, seed: int, sensors: SensorSuite) -> None:
         view = CameraView(required(behaviour, "camera", sensors.camera))
         beams = LidarBeams(required(behaviour, "lidar", sensors.lidar))
-        self.way, self.book = Way(beams, gate_ahead_m(place)), Book()
+        self.way, self.book = Way(beams, gate_from(place)), Book()
         self.cells = cells_of(sensors.area_m)        # of a side of the area, by which notes tell places
         self._targets = Targets(Locator(view, beams))
         self._steering, self._scans = Steering(robot, seed, beams), Scans(beams)

@@ -29,11 +29,11 @@ DIRECTIONS = 45
 class Way:
     """The trail of one robot, from where it started, and where to drive next.
 
-    gate_ahead_m: from there to the depot's gate, straight ahead.
+    gate_from: the depot's gate from there: ahead and to the left, metres.
     """
 
-    def __init__(self, beams: LidarBeams, gate_ahead_m: float = 0.0) -> None:
-        self._beams, self._gate_ahead_m = beams, gate_ahead_m
+    def __init__(self, beams: LidarBeams, gate_from: Point = (0.0, 0.0)) -> None:
+        self._beams, self._gate_from = beams, gate_from
         self._trail: list[Point] = []
         self.driven_m = 0.0                          # length of the trail
         self._heading_rad = 0.0                      # at the start
@@ -60,8 +60,9 @@ class Way:
     @property
     def gate(self) -> Point:
         """The depot's gate."""
-        (x, y), ahead_m, course = self.start, self._gate_ahead_m, self._heading_rad
-        return x + ahead_m * math.cos(course), y + ahead_m * math.sin(course)
+        (x, y), (ahead_m, left_m) = self.start, self._gate_from
+        c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
+        return x + ahead_m * c - left_m * s, y + ahead_m * s + left_m * c
 
     def out(self, pose: Pose, scan_m: NDArray[np.float32], now: int) -> list[Point]:
         """Points ahead along the road; empty where there is none: a robot is in the way, or the road ends.

@@ -1,4 +1,4 @@
-"""A seeded road between walls: a straight depot, then bends, with things at both sides, and a dead end.
+"""A seeded road between walls: a depot, then bends, with things at both sides, and a dead end.
 
 The road is a chain of square cells of 3 m. Its middle line leads through the middles of the sides that two cells share;
 things stand in the corners, so that robots can pass.
@@ -15,21 +15,22 @@ import numpy as np
 from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.environment import Environment
 from sim_worlds.physics.solids import Colour, Solid, Thing, box, place_thing
+from sim_worlds.scenarios.convoy import depot
+from sim_worlds.scenarios.convoy.depot import CELL_M, Cell
 from sim_worlds.scenarios.search_rescue import things
-from swarm.core.protocol.world import Pose
+from swarm.core.protocol.bounds import ROBOTS_MAX
 
-CELL_M, WALL_M, HEIGHT_M = 3.0, 0.14, 2.0
+WALL_M, HEIGHT_M = 0.14, 2.0
 CELLS_LEAST = 4                      # of the road beyond the depot; a fleet of more robots has one more for each
-ROBOTS_LEAST, ROBOTS_MOST = 4, 100
+ROBOTS_LEAST = 4
+FREE_CELLS = 100                     # a road with more keeps to a floor, and fills LONG_SHARE of it
+LONG_SHARE = 0.3
 CORNER_M = 1.05                      # from the middle of a cell to the middle of a thing in a corner, along each side
 THINGS_PER_CELL = 2
 THINGS_APART_M = 2.0                 # at least
 CLUTTER = 0.5                        # share of cells with a piece of clutter
-ROW_M, LANE_M = 0.9, 0.55            # between two rows of robots at the start, and from the middle line to each lane
-FIRST_ROW_M = -0.6                   # from the gate
 DEPOT = (0.0, 0.0)                   # the gate, between depot and road
 
-Cell = tuple[int, int]
 STEPS: tuple[Cell, ...] = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
@@ -44,19 +45,17 @@ class Road(Environment):
 def road(seed: int, robots: int) -> Road:
     """The road of a seed for so many robots: each stands in the depot, in rows of two, the first robots in front.
 
-    Raises ValueError for more than ROBOTS_MOST robots.
+    Raises ValueError for more than ROBOTS_MAX robots.
     """
-    if robots > ROBOTS_MOST:
-        raise ValueError(f"{robots} robots, but the road has room for {ROBOTS_MOST}")
+    if robots > ROBOTS_MAX:
+        raise ValueError(f"{robots} robots, but the road has room for {ROBOTS_MAX}")
     rng, paint = np.random.default_rng([seed, 41]), np.random.default_rng([seed, 42])
     count = CELLS_LEAST + max(0, robots - ROBOTS_LEAST)
-    cells = _walk(rng, count)
-    rows = (robots + 1) // 2
-    depot = math.ceil((rows * ROW_M - FIRST_ROW_M) / CELL_M)
-    chain = [(-k, 0) for k in range(depot, 0, -1)] + cells
+    cells = _walk(rng, count) if count <= FREE_CELLS else _long_walk(rng, count)
+    chain = depot.lanes(robots) + cells
     grey = float(paint.uniform(0.45, 0.85))
     targets = _targets(rng, cells)
-    spawns = tuple(Pose(FIRST_ROW_M - ROW_M * (i // 2), LANE_M * (1 - 2 * (i % 2)), 0.0) for i in range(robots))
+    spawns = tuple(depot.start(robot) for robot in range(robots))
     dark, angle = float(paint.uniform(0.25, 0.55)), float(paint.uniform(0.0, 2 * math.pi))
     return Road(
         seed=seed, size_m=2 * CELL_M * (1 + max(abs(v) for cell in chain for v in cell)), cells=tuple(cells),
@@ -85,6 +84,36 @@ def _walk(rng: np.random.Generator, count: int) -> list[Cell]:
                 break
             walk.append(free[int(rng.integers(len(free)))])
         if len(walk) == count and len({y for _, y in walk}) > 1:
+            return walk
+
+
+def _long_walk(rng: np.random.Generator, count: int) -> list[Cell]:
+    """The same within a floor east of the depot. It never goes where a smaller part of the free floor is left.
+
+    Source: Kremer and Lyklema, Indefinitely growing self-avoiding walk, Phys. Rev. Lett. 54, 1985: a walk that knows
+    where it would be trapped.
+    """
+    from scipy import ndimage  # takes long to import
+
+    wide = math.ceil(math.sqrt(count / LONG_SHARE / 2))      # and twice as long, from south to north
+    while True:
+        walk: list[Cell] = [(0, 0), (1, 0)]
+        free = np.zeros((wide + 2, 2 * wide + 3), bool)      # by x + 1 and y + 1 + wide, with a rim that is not free
+        free[1:-1, 1:-1] = True
+        free[1:3, wide + 1] = False
+        pieces = np.zeros(free.shape, np.int32)
+        while len(walk) < count:
+            ndimage.label(free, output=pieces)
+            sizes = np.bincount(pieces.ravel())
+            x, y = walk[-1]
+            near = [(x + dx, y + dy, int(pieces[x + dx + 1, y + dy + 1 + wide])) for dx, dy in STEPS]
+            most = max((sizes[piece] for _, _, piece in near if piece), default=0)
+            best = [(ax, ay) for ax, ay, piece in near if piece and sizes[piece] == most]
+            if not best:
+                break
+            walk.append(best[int(rng.integers(len(best)))])
+            free[walk[-1][0] + 1, walk[-1][1] + 1 + wide] = False
+        if len(walk) == count:
             return walk
 
 

@@ -1,4 +1,7 @@
-"""A seeded course for a flock: a long field with walls across it, a gap in each, hazards on the way, and clutter."""
+"""A seeded course for a flock: a long field with walls across it, a gap in each, hazards on the way, and clutter.
+
+It is the field of a small fleet, and one lane of a wider one (`lanes.py`).
+"""
 
 from __future__ import annotations
 
@@ -38,29 +41,33 @@ CHECK_RESOLUTION_M = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course(Environment):
-    """An environment whose targets are the hazards, the seed that it was drawn from, and the middles of its gaps."""
+    """An environment whose targets are the hazards, the seed that it was drawn from, and the middles of its gaps.
+
+    gaps: in two walls, of each lane in turn.
+    """
 
     seed: int
     gaps: tuple[tuple[float, float], ...]
 
 
-def generate(seed: int, robots: int) -> Course:
+def generate_lane(seed: int, robots: int, lane: int = 0, walls_x_m: Sequence[float] | None = None) -> Course:
     """The course of a seed, with a spawn pose for each robot; the same arguments give an identical course.
 
-    A robot of radius 0.30 m can go from end to end without entering a keep-out. Raises ValueError if `robots` is below
-    1 or does not fit.
+    A robot of radius 0.30 m can go from end to end without entering a keep-out. lane: another one is drawn for each.
+    walls_x_m: where its walls are, if another lane has said so. Raises ValueError if `robots` is below 1 or does not
+    fit.
     """
     if not 1 <= robots <= MOST_ROBOTS:
         raise ValueError(f"the start of the course has room for 1 to {MOST_ROBOTS} robots, not {robots}")
     for attempt in range(ATTEMPTS):
-        course = _draw(seed, attempt, robots)
+        course = _draw(seed, attempt, lane, walls_x_m, robots)
         if not problems(course):
             return course
     raise ValueError(f"no course for seed {seed}")
 
 
 def problems(course: Course) -> list[str]:
-    """The broken promises of `generate`; empty for a good course."""
+    """The broken promises of `generate_lane`; empty for a good course."""
     found = []
     grid = Grid(size_m=course.size_m, resolution_m=CHECK_RESOLUTION_M)
     centres = grid.centres_m()
@@ -79,14 +86,17 @@ def problems(course: Course) -> list[str]:
     return found
 
 
-def _draw(seed: int, attempt: int, robots: int) -> Course:
+def _draw(seed: int, attempt: int, lane: int, walls_x_m: Sequence[float] | None, robots: int) -> Course:
     """One attempt. Each part has its own random stream, so that a change of one part does not change the others."""
-    paint, plan, aim, fill = (np.random.default_rng([seed, attempt, k]) for k in range(4))
+    which = [lane] if lane else []
+    paint, plan, aim, fill = (np.random.default_rng([seed, attempt, part, *which]) for part in range(4))
     grey = float(paint.uniform(0.45, 0.85))
     colour = things.tinted(paint, (grey, grey, grey * float(paint.uniform(0.85, 1.0))), 0.05)
     side = 1.0 if plan.random() < 0.5 else -1.0
     gaps = [(x + float(plan.uniform(-WALL_MOVES_M, WALL_MOVES_M)), side * (-1) ** k * float(plan.uniform(*GAP_Y_M)))
             for k, x in enumerate(WALLS_X_M)]
+    if walls_x_m is not None:
+        gaps = [(x, y) for x, (_, y) in zip(walls_x_m, gaps, strict=True)]
     spawns = _spawns(robots)
     hazards = _hazards(aim, gaps)
     keep_clear = [Rect(x, y, x, y).grown(GAP_M / 2) for x, y in gaps]
@@ -99,16 +109,16 @@ def _draw(seed: int, attempt: int, robots: int) -> Course:
         for label, make in CLUTTER:
             placing.place(fill, label, make(fill), room, keep_clear, placed, flush=0.0, tries=20)
     angle = float(paint.uniform(0, 2 * math.pi))
-    return Course(seed=seed, size_m=SIZE_M, walls=(*_rim(colour), *_across(gaps, colour)), gaps=tuple(gaps),
+    return Course(seed=seed, size_m=SIZE_M, walls=(*rim(colour), *_across(gaps, colour)), gaps=tuple(gaps),
                   clutter=tuple(placed), targets=tuple(hazards), target_classes=TARGET_CLASSES, spawns=tuple(spawns),
                   light=(math.cos(angle), math.sin(angle), float(paint.uniform(1.2, 2.5))))
 
 
-def _rim(colour: Colour) -> list[Solid]:
+def rim(colour: Colour, width_m: float = WIDTH_M) -> list[Solid]:
     """The four walls around the field."""
-    x, y = (LENGTH_M + WALL_M) / 2, (WIDTH_M + WALL_M) / 2
+    x, y = (LENGTH_M + WALL_M) / 2, (width_m + WALL_M) / 2
     return [box(0.0, y, 0.0, SIZE_M, WALL_M, HEIGHT_M, colour), box(0.0, -y, 0.0, SIZE_M, WALL_M, HEIGHT_M, colour),
-            box(x, 0.0, 0.0, WALL_M, WIDTH_M, HEIGHT_M, colour), box(-x, 0.0, 0.0, WALL_M, WIDTH_M, HEIGHT_M, colour)]
+            box(x, 0.0, 0.0, WALL_M, width_m, HEIGHT_M, colour), box(-x, 0.0, 0.0, WALL_M, width_m, HEIGHT_M, colour)]
 
 
 def _across(gaps: Sequence[tuple[float, float]], colour: Colour) -> list[Solid]:

@@ -1,4 +1,7 @@
-"""Formation: a flock goes from end to end of a field with walls and hazards, and back, as one ordered group."""
+"""Formation: a flock goes from end to end of a field with walls and hazards, and back, as one ordered group.
+
+On the wider field of a large fleet each lane has its flock. The measures are the means over the flocks.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from numpy.typing import NDArray
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.robots import KINDS
 from sim_worlds.robots.brought.body import kind_for
-from sim_worlds.scenarios.formation import metrics
-from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, Course, generate
+from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, Course
+from sim_worlds.scenarios.formation.flocks import Flocks
+from sim_worlds.scenarios.formation.lanes import generate, groups_of, lanes_of, middle_m
 from swarm.core.protocol.scene import SHARE, Mission, Scene
 from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
@@ -32,8 +36,6 @@ MEASURES = {
     "collisions": ("", "contacts of robots, each counted once while it lasts"),
 }
 """Unit and meaning of each measure of the mission, in the order in which they are shown."""
-REACH_M = 4.0                        # robots this close are neighbours
-TOUCH_M = 0.02                       # between the rims of robots that touch
 DEADLY_S = 3.0                       # in keep-outs: after that a robot has no health left, and counts no more
 REPORT_M = 0.75                      # a report this close to a hazard is right
 SAMPLE_S = 0.1
@@ -62,17 +64,14 @@ class Formation(Engine):
         self._hazards = np.array([(h.x_m, h.y_m) for h in course.targets]).reshape(-1, 2)
         self._top_mps = min(kind_for(robot).v_max_mps for robot in fleet)
         self._legs = np.zeros(len(fleet))                    # ends that each robot has reached, in turn
-        self._record_m = self._start_m = float(self._ways_m().min())     # of the flock's way
-        self._counted_m = 0.0
-        self._samples = 0
-        self._sums: dict[str, float] = dict.fromkeys(("order", "safety", "union", "connectivity"), 0.0)
+        self._flocks = Flocks(groups_of(len(fleet)), self._ways_m())
         self._exposed_s = np.zeros(len(fleet))
         self._known: dict[int, tuple[str, float]] = {}       # hazard -> robot, time
         self._wrong = 0
         self._every = max(1, round(SAMPLE_S / self.dt_s))
 
     def step(self) -> None:
-        """Advance by `dt_s`, and measure the flock ten times a second."""
+        """Advance by `dt_s`, and measure the flocks ten times a second."""
         super().step()
         if self._steps % self._every == 0:
             self._measure()
@@ -87,26 +86,17 @@ class Formation(Engine):
         here = ~self._removed
         course = np.where(self._legs % 2 == 0, 1.0, -1.0)
         self._legs[here & (course * self.motion.at[:, 0] >= END_M)] += 1.0
-        if not here.any():
-            return
-        at, speeds = self.motion.at[here], self.motion.speeds[here, 0]
-        xy, near = at[:, :2], metrics.within_reach(at[:, :2], REACH_M)
-        away_m = np.hypot(xy[:, None, 0] - self._hazards[:, 0], xy[:, None, 1] - self._hazards[:, 1])
-        exposed = (away_m < KEEP_OUT_M).any(axis=1)
-        self._exposed_s[here] += exposed * self._every * self.dt_s
-        now = {
-            "order": metrics.order(speeds[:, None] * np.column_stack([np.cos(at[:, 2]), np.sin(at[:, 2])]), near),
-            "safety": metrics.safety(xy, self.motion.radii_m[here], TOUCH_M),
-            "union": metrics.union(near), "connectivity": metrics.connectivity(near),
-        }
-        self._samples += 1
-        for name, value in now.items():
-            self._sums[name] += value
-        way_m = float(self._ways_m()[here].min())
-        if way_m > self._record_m:
-            health = float(self._health()[here].mean())
-            self._counted_m += (way_m - self._record_m) * max(now["order"], 0.0) * now["connectivity"] * health
-            self._record_m = way_m
+        at = self.motion.at
+        self._exposed_s[here & self._are_exposed(at[:, 0], at[:, 1])] += self._every * self.dt_s
+        self._flocks.measure(here, at, self.motion.speeds[:, 0], self.motion.radii_m, self._ways_m(), self._health())
+
+    def _are_exposed(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which robots are in a keep-out, bool [n]."""
+        exposed = np.zeros(len(x_m), bool)
+        robots, hazards = np.nonzero(np.abs(y_m[:, None] - self._hazards[:, 1]) < KEEP_OUT_M)    # few are that near
+        away_m = np.hypot(x_m[robots] - self._hazards[hazards, 0], y_m[robots] - self._hazards[hazards, 1])
+        exposed[robots[away_m < KEEP_OUT_M]] = True
+        return exposed
 
     def judge(self, robot: str, report: Report) -> str:
         """Judge a report of a hazard by the nearest one within 0.75 m.
@@ -130,7 +120,8 @@ class Formation(Engine):
 
     def goal(self, robot: str) -> tuple[float, float]:
         """The end of the course to which the robot goes next."""
-        return (END_M if self._legs[self.index(robot)] % 2 == 0 else -END_M), 0.0
+        i, lanes = self.index(robot), lanes_of(len(self.names))
+        return (END_M if self._legs[i] % 2 == 0 else -END_M), middle_m(i % lanes, lanes)
 
     def scene(self) -> Scene:
         """The world as plain data, with the hazards that are known."""
@@ -145,10 +136,10 @@ class Formation(Engine):
 
     def mission(self) -> Mission:
         """The progress of the mission."""
-        means = {name: total / max(self._samples, 1) for name, total in self._sums.items()}
-        most_m = self._top_mps * self.time_s
-        return mission_of(HEADLINE, MEASURES, means | {
-            "flock_advance": self._counted_m / most_m if most_m else 0.0, "way": self._record_m - self._start_m,
+        flocks, most_m = self._flocks, self._top_mps * self.time_s
+        return mission_of(HEADLINE, MEASURES, flocks.means() | {
+            "flock_advance": float(flocks.counted_m.mean()) / most_m if most_m else 0.0,
+            "way": float((flocks.record_m - flocks.start_m).mean()),
             "health": float(self._health().mean()), "exposure": float(self._exposed_s.mean()),
             "hazards_known": len(self._known), "wrong_hazards": self._wrong,
             "collisions": self.motion.contacts.episodes})

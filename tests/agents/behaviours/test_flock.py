@@ -11,6 +11,7 @@ import pytest
 
 from agents.behaviours import Heard, Note, Output
 from agents.behaviours.flock import known_course, notes
+from agents.behaviours.flock.lane import on_lane
 from agents.behaviours.flock.mates import Mates
 from agents.behaviours.flock.navigator import Navigator
 from agents.behaviours.flock.notes import HAZARDS_PER_NOTE, State
@@ -190,3 +191,41 @@ def test_a_robot_with_no_way_drives_straight_on() -> None:
     states[:, cell_of(0.0, 0.0)[1]] = OCCUPIED
     area = frontier.field(known_course.passable(states), -5.0, 0.0)
     assert known_course.way_to_end(area, 1.0, 0.5) == ([(8.5, 0.5)], math.inf)
+
+
+# --- the lanes of a wide field ---
+
+
+def test_on_a_lane_of_a_wide_field_a_robot_does_what_it_would_on_a_field_of_its_own() -> None:
+    team = [f"r{k}" for k in range(30)]                      # two lanes: r0, r2, ... on the one at y = -4
+    far = on_lane("r0", team, lambda flock: Formation("r0", flock, 7, toy.SENSORS))
+    own = Formation("r0", team[::2], 7, toy.SENSORS)
+    for one in (far, own):
+        one.on(told("r2", STATE), 0)
+    field = [(x0, y0 - 4.0, x1, y1 - 4.0) for x0, y0, x1, y1 in FIELD]
+    for k in range(12):
+        there, here = Pose(-7.0 + 0.04 * k, -3.0, 0.0), Pose(-7.0 + 0.04 * k, 1.0, 0.0)
+        moved = far.on(toy.observation(there, field, sequence=k), k * TICK_NS)
+        assert [o for o in moved if isinstance(o, Act)] == [
+            o for o in own.on(toy.observation(here, FIELD, sequence=k), k * TICK_NS) if isinstance(o, Act)]
+        for note in (o for o in moved if isinstance(o, Note)):
+            assert note.to == tuple(team[2::2])
+            assert notes.decode(note.data).pose.y_m == pytest.approx(1.0)
+
+
+def test_on_a_lane_of_a_wide_field_a_hazard_is_reported_where_it_is() -> None:
+    team = [f"r{k}" for k in range(60)]                      # three lanes: r2, r5, ... on the one at y = 8
+    one, pose = on_lane("r5", team, lambda flock: Formation("r5", flock, 7, toy.SENSORS)), Pose(-7.0, 8.0, 0.0)
+    field = [(x0, y0 + 8.0, x1, y1 + 8.0) for x0, y0, x1, y1 in FIELD]
+    box = toy.box("hazard", Pose(-7.0, 0.0, 0.0), -4.5, 0.3)
+    assert box is not None
+    reports: list[Output] = []
+    for k in range(4):
+        one.on(toy.observation(pose, field, sequence=k), k * 5 * TICK_NS)
+        reports += one.on(Perceived(stream="detect", outcome=Detections([box]), pose=pose, age_s=0.1),
+                          (k * 5 + 1) * TICK_NS)
+    (report,) = (output for output in reports if isinstance(output, Report))
+    x_m, y_m = report.values["x_m"], report.values["y_m"]
+    assert isinstance(x_m, float)
+    assert isinstance(y_m, float)
+    assert math.dist((x_m, y_m), (-4.5, 8.3)) < 0.5

@@ -7,13 +7,12 @@ import math
 import pytest
 
 from agents.behaviours.road.book import AGAIN_NS, MOST, MOST_REPORTS, MOST_TOLD, Book
-from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m
+from agents.behaviours.road.depot import DEPOT_REACH_M, gate_ahead_m, gate_from
 from agents.behaviours.road.driver import Driver
 from agents.behaviours.road.notes import State, decode_state, encode_state
 from agents.behaviours.road.way import END_NS, STEP_M, STUCK_NS, Way
 from agents.behaviours.search.gossip import Find
-from sim_worlds.scenarios.convoy import scenario
-from sim_worlds.scenarios.convoy.road import road
+from sim_worlds.scenarios.convoy import depot, scenario
 from swarm.core.protocol.world import Pose
 from tests.agents.behaviours.toy import BEAMS, SENSORS, Segment, scan
 
@@ -87,10 +86,15 @@ def test_a_place_that_jumps_is_no_long_way() -> None:
 
 def test_each_robot_knows_where_the_gate_is_and_how_far_the_depot_hears() -> None:
     assert DEPOT_REACH_M == scenario.DEPOT_REACH_M
-    start = road(3, 40).spawns[39]
-    way = Way(BEAMS, gate_ahead_m(39))
-    way.add(start)
-    assert way.gate == pytest.approx((0.0, start.y_m))
+    for place in (0, 39, 99, 100, 199, 200, 301, 999):       # in lanes that lead east, and west
+        start = depot.start(place)
+        way = Way(BEAMS, gate_from(place))
+        way.add(start)
+        aside_m = depot.LANE_M * (1 - 2 * (place % 2)) * math.cos(start.heading_rad)
+        assert way.gate == pytest.approx((0.0, aside_m))     # as if it stood in the middle of its lane
+    assert [gate_ahead_m(place) for place in (0, 39, 99)] == pytest.approx([0.6, 17.7, 44.7])
+    assert gate_ahead_m(100) == pytest.approx(48.6 + 1.5 * math.pi)
+    assert gate_ahead_m(200) - gate_ahead_m(100) == pytest.approx(45.0 + 1.5 * math.pi)
 
 
 def test_home_is_along_the_own_trail() -> None:

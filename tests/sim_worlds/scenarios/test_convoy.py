@@ -5,13 +5,19 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from agents.behaviours.road.depot import gate_ahead_m
+from agents.behaviours.road.driver import Driver
+from sim_worlds.environment import ROBOT_RADIUS_M
+from sim_worlds.occupancy import Grid
 from sim_worlds.scenarios.convoy.road import CELL_M, Road, cell_of, road
 from sim_worlds.scenarios.convoy.scenario import MEASURES, Convoy, build
 from swarm.cli.main import main
 from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
+from tests.sim_worlds.scenarios.fingerprint import fingerprint
 
 
 def convoy(seed: int = 1, robots: int = 2) -> Convoy:
@@ -54,11 +60,41 @@ def test_a_road_leads_from_the_gate_to_its_end_and_robots_can_pass(seed: int) ->
 def test_seeds_differ_and_the_road_grows_with_the_fleet() -> None:
     assert len({road(seed, 4).cells for seed in range(20)}) > 4
     assert [len(road(1, robots).cells) for robots in (1, 4, 5, 12)] == [4, 4, 5, 12]
-    with pytest.raises(ValueError, match="101 robots, but the road has room for 100"):
-        road(1, 101)
+    with pytest.raises(ValueError, match="1001 robots, but the road has room for 1000"):
+        road(1, 1001)
     wide: Road = road(1, 40)
     for pose in wide.spawns:
         wide.check_spawn(pose.x_m, pose.y_m)
+
+
+@pytest.mark.parametrize(("seed", "robots", "expected"), [
+    (1, 4, "88267043e864"), (7, 5, "82b18c3449f1"), (3, 40, "7ec5c79b9f3a"), (1, 100, "bd813821908d")])
+def test_roads_of_published_figures_stay_as_they_are(seed: int, robots: int, expected: str) -> None:
+    assert fingerprint(road(seed, robots)) == expected
+
+
+@pytest.mark.parametrize(("seed", "robots"), [
+    (1, 101), (2, 130), *(pytest.param(seed, robots, marks=pytest.mark.long) for seed, robots in (
+        (1, 333), (1, 1000), (2, 1000)))])
+def test_a_large_fleet_has_a_road_from_each_start_to_its_end(seed: int, robots: int) -> None:
+    made = road(seed, robots)
+    assert made.cells == road(seed, robots).cells
+    assert (made.cells[:2], len(made.cells), len(set(made.cells))) == (((0, 0), (1, 0)), robots, robots)
+    assert all(abs(ax - bx) + abs(ay - by) == 1 for (ax, ay), (bx, by) in itertools.pairwise(made.cells))
+    assert min(x for x, _ in made.cells) == 0                # it does not cross the depot
+    assert made.size_m < 260.0
+    assert 1.2 < len(made.targets) / robots < 2.0            # 1.7 of a road of 100 cells
+    at = np.array([(pose.x_m, pose.y_m) for pose in made.spawns])
+    away_m = np.hypot(*(at[:, None] - at[None, :]).T)
+    assert away_m[~np.eye(robots, dtype=bool)].min() > 2 * ROBOT_RADIUS_M
+    grid = Grid(size_m=made.size_m, resolution_m=0.1)
+    steps = grid.steps_from(~grid.rasterise(made.solids(), ROBOT_RADIUS_M), CELL_M / 2, 0.0)
+    to = steps[grid.indices(at[:, 1]), grid.indices(at[:, 0])]
+    assert to.min() >= 0
+    assert (np.diff(to[::2]) > 0).all()                    # who stands behind has farther to drive
+    end_x, end_y = made.cells[-1]
+    at_end = steps[grid.index(CELL_M * end_y), grid.index(CELL_M * (end_x + 0.5))]
+    assert at_end > 0.6 * (robots - 1) * CELL_M / 0.1        # along the road: it cuts the bends
 
 
 def test_cells_are_three_metres_from_the_gate_on() -> None:
@@ -106,6 +142,35 @@ def test_the_road_is_driven_cell_by_cell() -> None:
     put(world, 4.5, 0.0)
     world.observe("rover_0", frame=False)
     assert (values(world)["road"], values(world)["home"]) == (0.25, 0.5)
+
+
+@pytest.mark.long
+def test_a_robot_drives_out_of_a_depot_that_winds() -> None:
+    world = convoy(robots=101)
+    world.motion.at[:100, 0] = -50.0 + np.arange(100) % 25   # out of its way
+    world.motion.at[:100, 1] = -10.0 - np.arange(100) // 25
+    driver = Driver("convoy", "rover_100", 100, 1, world.sensors("rover_100"))
+    while world.time_s < 180.0 and math.dist(world.places()[100].tolist(), (0.0, 0.0)) > 0.8:
+        seen, now = world.observe("rover_100", frame=False), round(world.time_s * 1e9)
+        driver.way.add(seen.pose)
+        scan = driver.see(seen, now)
+        world.act("rover_100", driver.follow(seen, scan, driver.way.out(seen.pose, scan, now), now))
+        for _ in range(12):
+            world.step()
+    assert driver.way.driven_m == pytest.approx(gate_ahead_m(100), abs=2.0)
+    assert world.motion.contacts.episodes == 0
+
+
+@pytest.mark.long
+def test_a_thousand_robots_begin_to_drive_out() -> None:
+    world = convoy(robots=1000)
+    assert values(world)["things"] > 1200
+    world.act_all(np.tile([0.4, 0.0], (1000, 1)), 99.0)
+    for _ in range(round(3.0 / world.dt_s)):
+        world.step()
+        world.observe("rover_0", frame=False)
+    assert (values(world)["road"], values(world)["collisions"]) == (0.001, 0)
+    assert world.places()[0, 0] > 0.3
 
 
 @pytest.mark.long

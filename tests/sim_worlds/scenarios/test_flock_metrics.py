@@ -58,3 +58,16 @@ def test_connectivity_is_the_second_eigenvalue_of_the_laplacian_by_the_robots() 
     assert metrics.connectivity(metrics.within_reach(ROW, 2.0)) == pytest.approx(1.0)        # all reach all: 0, 3, 3
     assert metrics.connectivity(metrics.within_reach(PAIRS, 1.0)) == pytest.approx(0.0)
     assert metrics.connectivity(metrics.within_reach(ROW[:1], 1.0)) == 1.0
+
+
+def test_several_flocks_at_once_are_measured_as_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    xy, velocities = rng.uniform(-4.0, 4.0, (5, 7, 2)), rng.uniform(-0.4, 0.4, (5, 7, 2))
+    radii_m, near = rng.uniform(0.1, 0.3, (5, 7)), metrics.within_reach(xy, 3.0)
+    for k in range(5):
+        assert (near[k] == metrics.within_reach(xy[k], 3.0)).all()
+        assert metrics.order(velocities, near)[k] == metrics.order(velocities[k], near[k])
+        assert metrics.safety(xy, radii_m, 0.4)[k] == metrics.safety(xy[k], radii_m[k], 0.4)
+        assert metrics.union(near)[k] == metrics.union(near[k])
+        assert metrics.connectivity(near)[k] == metrics.connectivity(near[k])
+    assert (metrics.union(near) < 1.0).any()
