@@ -24,12 +24,12 @@ from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card, SizeError
 from swarm.core.settings.launch_file import Quality
 
-ELSEWHERE = 0.18                     # of the false boxes: where no target is (11 of 62 in the card's frames)
+ELSEWHERE = 0.25                     # of the false boxes: where no target is (17 of 67 in the card's frames)
 POOR = 1.5                           # side of the others, in sides of the target on which they lie: median 1.2 to 1.7
 TINY, CUT = 0.03, 0.25               # of the recall: for targets below 6 px (2 % found), or mostly out of frame (16 %)
-SURE, SURER = 0.98, 0.22             # right boxes: highest score, power of a uniform number (quartiles 0.83, 0.95)
-POOR_SCORE = 0.87                    # highest score of a poor box (quartiles 0.51, 0.77)
-UNSURE = 0.18                        # mean score above the threshold of a box elsewhere (quartiles 0.47, 0.63)
+SURE, SURER = 0.97, 0.22             # right boxes: highest score, power of a uniform number (quartiles 0.82, 0.93)
+POOR_SCORE = 0.83                    # highest score of a poor box (quartiles 0.49, 0.73)
+UNSURE = 0.085                       # mean score above the threshold of a box elsewhere (quartiles 0.43, 0.51)
 THING_M, ASPECT = 0.65, 0.6          # height of what is taken for a target, and its width by its height
 NORMAL = NormalDist()
 

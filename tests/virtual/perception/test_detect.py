@@ -94,8 +94,8 @@ def test_scores_are_those_that_were_measured() -> None:
     right = [box.score for n in range(FRAMES) for box in detector("int8", view(large), draws(n)).boxes
              if box.y1_px - box.y0_px < 40.0 and abs((box.x0_px + box.x1_px) / 2 - 12.0) < 4]
     wrong = [box.score for n in range(4 * FRAMES) for box in detector("int8", view(), draws(n)).boxes]
-    assert np.quantile(right, [0.25, 0.75]) == pytest.approx([0.83, 0.95], abs=0.02)
-    assert np.quantile(wrong, [0.25, 0.75]) == pytest.approx([0.47, 0.63], abs=0.03)
+    assert np.quantile(right, [0.25, 0.75]) == pytest.approx([0.82, 0.93], abs=0.02)
+    assert np.quantile(wrong, [0.25, 0.75]) == pytest.approx([0.43, 0.51], abs=0.03)
     assert min(*right, *wrong) >= THRESHOLD
 
 
@@ -104,7 +104,7 @@ def test_a_box_where_no_target_is_stands_on_the_floor_as_far_away_as_a_target_of
     boxes = [box for n in range(4 * FRAMES) for box in detector("int8", view(), draws(n)).boxes]
     int8 = CARD.variants["int8"]
     false = sum(row.truths * row.recall * (1.0 / row.precision - 1.0) for row in int8.error_model)
-    assert len(boxes) / (4 * FRAMES) == pytest.approx(0.18 * false / int8.metrics["frames"], rel=0.2)
+    assert len(boxes) / (4 * FRAMES) == pytest.approx(0.25 * false / int8.metrics["frames"], rel=0.2)
     heights = [box.y1_px - box.y0_px for box in boxes]
     assert 6.0 <= min(heights) < 7.0
     assert max(heights) > 28.0

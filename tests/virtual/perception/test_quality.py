@@ -59,17 +59,17 @@ def test_half_the_recall_and_twice_the_false_boxes_by_hand() -> None:
     (0.39, "right", "right"), (0.41, "poor", "right"), (0.69, "poor", "right"), (0.74, "missed", "right"),
     (0.79, "missed", "right"), (0.81, "missed", "poor"), (0.94, "missed", "poor"), (0.97, "missed", "missed")])
 def test_one_number_decides_what_becomes_of_a_target_in_all_qualities(found: float, halved: str, model: str) -> None:
-    """Right below the recall; 0.82 of the false boxes, 0.164 and 0.328 of the true ones, lie on targets."""
+    """Right below the recall; 0.75 of the false boxes, 0.15 and 0.3 of the true ones, lie on targets."""
     kinds = {quality: kind(by_hand(quality)("int8", view(truth(20.0)), drawn(found=found, false=0.9)).boxes)
              for quality in QUALITIES}
     assert kinds == {"perfect": "right", "model": model, "halved": halved}
 
 
-@pytest.mark.parametrize(("false", "counts"), [(0.01, (0, 1, 1)), (0.03, (0, 0, 1)), (0.04, (0, 0, 0))])
+@pytest.mark.parametrize(("false", "counts"), [(0.02, (0, 1, 1)), (0.04, (0, 0, 1)), (0.06, (0, 0, 0))])
 def test_where_no_target_is_a_false_box_of_the_model_stays_and_as_many_come(
     false: float, counts: tuple[int, ...]
 ) -> None:
-    """0.18 of 0.1 false boxes a frame, and of 0.2."""
+    """0.25 of 0.1 false boxes a frame, and of 0.2."""
     made = [len(by_hand(quality)("int8", view(), drawn(false=false)).boxes) for quality in QUALITIES]
     assert tuple(made) == counts
 
