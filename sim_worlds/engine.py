@@ -87,6 +87,7 @@ class Engine(World):
         self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, kinds, self.suite.camera or CAMERA)
+        self._slabs: NDArray[np.float64] | None = None       # of clutter, once a target moves
         self._optics = [Optics(name, camera, seed, robot.name) if has_optics(camera) else None for robot in fleet
                         for name, camera in [*self.suite.all(Camera).items()][:1]]
         self._seen_at, self._seen = -1, self.motion.places   # a step, and the poses of all then: its views share them
@@ -204,6 +205,8 @@ class Engine(World):
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a few simple solids."""
+        if self._things.environment is not self.environment:
+            self._things = self._things.of(self.environment)
         if self._seen_at != self._steps:
             self._seen_at, self._seen = self._steps, self.motion.places.copy()
         return TrueView(self._things, self._seen, self.index(robot))
@@ -227,8 +230,9 @@ class Engine(World):
 
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
         """Put a target, by its index, elsewhere at once: cameras see it there from now on. Raises as `moved`."""
-        self.environment = self.environment.moved(target, x_m, y_m, yaw_rad)
-        self._things = self._things.of(self.environment)
+        if self._slabs is None:
+            self._slabs = self.environment.slabs()
+        self.environment = self.environment.moved(target, x_m, y_m, yaw_rad, self._slabs)
         if self.motion.bullet is not None:
             self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)
 

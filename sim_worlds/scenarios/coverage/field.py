@@ -18,7 +18,7 @@ from sim_worlds.scenarios.search_rescue import things
 from swarm.core.protocol.world import Pose
 
 SHARE_M2 = 50.0                      # of the floor, for each robot
-LEAST_ROBOTS, MOST_ROBOTS = 4, 60   # a smaller fleet has the field of four
+LEAST_ROBOTS, MOST_ROBOTS = 4, 1000  # a smaller fleet has the field of four
 WALL_M, HEIGHT_M = 0.2, 2.4
 PLOT_M = 1.2, 1.2, 0.05              # a slab, low enough to fly over with whatever stands on it
 PITCH_M, MOVES_M = 2.4, 0.4          # from plot to plot, and by how much one is moved at most, along x and y
