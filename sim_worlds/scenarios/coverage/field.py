@@ -80,9 +80,10 @@ def _plots(draw: np.random.Generator, spawns: Sequence[Pose], side_m: float) -> 
     grid = PITCH_M * (np.arange(rows) - (rows - 1) / 2)
     most_m = min(MOVES_M, EDGE_M + (side_m - 2 * EDGE_M - PITCH_M * (rows - 1)) / 2 - PLOT_M[0] / 2)
     x, y = (axis.ravel() + draw.uniform(-most_m, most_m, rows * rows) for axis in np.meshgrid(grid, grid))
-    places = [(float(x[k]), float(y[k])) for k in draw.permutation(rows * rows)]
-    return [(x, y) for x, y in places
-            if all(max(abs(x - spawn.x_m), abs(y - spawn.y_m)) > PLOT_M[0] / 2 + CLEAR_M for spawn in spawns)]
+    start = np.array([(spawn.x_m, spawn.y_m) for spawn in spawns])
+    places = np.column_stack([x, y])[draw.permutation(rows * rows)]
+    return [(px, py) for px, py in places.tolist()
+            if float(np.abs(start - (px, py)).max(axis=1).min()) > PLOT_M[0] / 2 + CLEAR_M]
 
 
 def _spawns(robots: int) -> tuple[Pose, ...]:
