@@ -19,12 +19,12 @@ from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
 from agents.behaviours.picking.picker import HANDLE_NS
 from agents.behaviours.search.classes import TARGET_CLASSES
-from sim_worlds.scenarios.warehouse.floor import plan_for
+from sim_worlds.scenarios.warehouse.floor import plans_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S
 from swarm.core.protocol.world import Act, Detection, Detections, Observation, Perceived, Pose, Report
 from tests.agents.behaviours.toy import LOCATOR, SENSORS, THREE_ROOMS, VIEW, observation
 
-WORDS = plan_for(4).words()
+WORDS = plans_for(4)[0].words()
 OUTSIDE = Pose(0.0, -3.0, 0.0)
 BEACON = TARGET_CLASSES.index("beacon")
 
@@ -41,7 +41,8 @@ def mate(pose: Pose = OUTSIDE, aisle: int | None = None, ticket: int = 0) -> Mat
 
 @pytest.mark.parametrize("robots", [1, 4, 9])
 def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
-    theirs, mine = plan_for(robots), told(plan_for(robots).words())
+    (theirs,) = plans_for(robots)
+    mine = told(theirs.words())
     assert mine is not None
     assert mine.count == theirs.count
     for bay in range(theirs.count):
@@ -52,7 +53,8 @@ def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
 
 
 @pytest.mark.parametrize("words", [
-    "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " 1", WORDS.replace("4", "0", 1),
+    "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " -1", WORDS + " x",
+    WORDS + " 1 1", WORDS.replace("4", "0", 1),
     WORDS.replace("4", "9999", 1), WORDS.replace("2.60", "nan"), WORDS.replace("2.60", "-2.6"),
     WORDS.replace("2.60", "inf"), WORDS.replace("-3.55", "3.6"), WORDS.replace("3.45", "0.0"),
     WORDS.replace("4", "x", 1),
@@ -155,6 +157,7 @@ def test_a_note_is_read_as_it_was_written() -> None:
     data = notes.encode(NEWS)
     assert len(data) == 23 + 7
     back = notes.decode(data, plan())
+    assert back is not None
     assert (back.sequence, back.pose, back.bay, back.aisle, back.ticket, back.picked) == (
         7, NEWS.pose, 5, None, 9, (4, 2.5))
     assert back.looks[0].evidence.tolist() == [2.25, -4.0, 0.0, 1.0]
