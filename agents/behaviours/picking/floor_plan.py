@@ -164,7 +164,7 @@ def told(verdict: str) -> FloorPlan | None:
         return None
     plan = FloorPlan(aisles=aisles, bays=bays, pitch_m=pitch, bay_pitch_m=bay_pitch, first_m=first, aside_m=aside,
                      south_m=south, north_m=north, dock_m=dock, hall=hall)
-    if not 0 <= hall <= MOST_HALLS or not (0 < aisles <= MOST_BAYS and 0 < bays <= MOST_BAYS and plan.count <= MOST_BAYS):
+    if not (0 < aisles <= MOST_BAYS and 0 < bays <= MOST_BAYS and plan.count <= MOST_BAYS and 0 <= hall <= MOST_HALLS):
         return None
     if not all(0.0 < length <= MOST_M for length in (pitch, bay_pitch, aside)):      # false also for nan
         return None

@@ -51,7 +51,7 @@ def grid_humps(axis: Reals, middles: Reals, weights: Reals, spread_m: float) -> 
 def nearest(points: Reals, places: Reals) -> tuple[NDArray[np.intp], Reals]:
     """Of each point [n, 2] the index of the nearest of places [k, 2], and the squared distance to it."""
     if len(places) > DENSE:
-        from scipy.spatial import KDTree                     # large fleets alone wait for this import
+        from scipy.spatial import KDTree  # large fleets alone wait for this import
 
         away_m, cell = KDTree(places).query(points)
         return cell, away_m ** 2

@@ -1,8 +1,8 @@
 """The floor of a warehouse: racks with bays on both sides of parallel aisles, a lane at either end, docks in the south.
 
 An aisle has room for one robot: two cannot pass each other, and each can turn on the spot. All aisles run from south to
-north; a bay is a pallet at the side of an aisle, with a good on it or empty. A large fleet has several halls, one behind
-the other, each with aisles, docks and walls of its own: no way leads from one into another.
+north; a bay is a pallet at the side of an aisle, with a good on it or empty. For a large fleet there are several halls,
+one behind the other, each with aisles, docks and walls of its own. No way leads from one into another.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Reports and their verdicts (each may also be `refused`, if it makes no sense now
 
 - `plan`: the word plan, and the numbers of the floor plan of the robot's hall (`FloorPlan.words`).
 - `order`: the class of the good that the robot is to fetch, its order until it has delivered; `none`: no order waits.
-- `pick` with `bay` and `label`, from a robot that stands at the bay (bays are numbered in each hall): `picked`, if there is such a good; else `wrong`.
+- `pick` with `bay` and `label`, from a robot that stands at the bay of this number in its hall: `picked`, if there is
+  such a good; else `wrong`.
 - `deliver`, from a robot that stands at a dock with its good: `delivered`.
 
 A `pick` or `deliver` that succeeded gets its verdict again when it is repeated, since verdicts may be lost.
@@ -60,9 +61,11 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Ware
 
 
 class Warehouse(Engine):
-    """Robots in the halls, the goods in their bays and the orders. A picked good leaves its bay, and one like it arrives
-    in another bay of the hall that was empty, drawn by the seed: there are as many of each class as at the start. All
-    halls have one desk."""
+    """Robots in the halls, the goods in their bays and the orders, which come to one desk for all halls.
+
+    A picked good leaves its bay, and one like it arrives in another bay of the hall that was empty, drawn by the seed:
+    there are as many of each class as at the start.
+    """
 
     mark, done = "good", "picked"
 
@@ -107,9 +110,10 @@ class Warehouse(Engine):
     def judge(self, robot: str, report: Report) -> str:
         """The verdict on a report, as the scenario describes it."""
         i = self.index(robot)
+        hall = self._hall[i]
         match report.kind, report.values:
             case "plan", _:
-                return self._hall[i].plan.words()
+                return hall.plan.words()
             case "order", _:
                 order = self.desk.ask(robot)
                 return "none" if order is None else order.label
@@ -119,7 +123,7 @@ class Warehouse(Engine):
                 return "delivered"
             case "pick", {"bay": int() | float() as bay, "label": str(label)} if self._may_pick(robot, bay, label):
                 return self._pick(i, int(bay), label)
-            case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, self._hall[i].plan.docks()):
+            case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, hall.plan.docks()):
                 del self._loaded[robot]
                 self._unloaded.add(robot)
                 self.desk.deliver(robot, self.time_s)
