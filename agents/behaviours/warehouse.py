@@ -150,7 +150,8 @@ class Warehouse(Picker):
                     aisle=self._rights.aisle, ticket=self._rights.ticket, picked=picked, looks=looks)
         if self._hall_mates is None:
             return [Note(notes.TOPIC, notes.encode(news))]
-        return [Note(notes.TOPIC, notes.encode(news, self.plan.hall), self._hall_mates.choose())]
+        to = self._hall_mates.choose()
+        return [Note(notes.TOPIC, notes.encode(news, self.plan.hall), to)] if to else []     # to nobody would be to all
 
     def hear(self, heard: Heard, now: int) -> None:
         """Take in a teammate's note. A bad note is counted and dropped."""
