@@ -34,8 +34,8 @@ def humps(points: Reals, middles: Reals, weights: Reals, spread_m: float) -> Rea
 
 def squares(points: Reals, places: Reals, of_points: Reals | None = None) -> Reals:
     """Squared distances [n, k] between points [n, 2] and places [k, 2]. of_points: theirs to (0, 0), if known, [n]."""
-    of_points = (points ** 2).sum(axis=1) if of_points is None else of_points
-    away = of_points[:, None] - points @ (2.0 * places.T) + (places ** 2).sum(axis=1)
+    from_middle: Reals = (points ** 2).sum(axis=1) if of_points is None else of_points
+    away = from_middle[:, None] - points @ (2.0 * places.T) + (places ** 2).sum(axis=1)
     return np.maximum(away, 0.0, out=away)
 
 
@@ -53,8 +53,8 @@ def nearest(points: Reals, places: Reals) -> tuple[NDArray[np.intp], Reals]:
     if len(places) > DENSE:
         from scipy.spatial import KDTree  # large fleets alone wait for this import
 
-        away_m, cell = KDTree(places).query(points)
-        return cell, away_m ** 2
+        away_m, cell = map(np.asarray, KDTree(places).query(points))
+        return cell.astype(np.intp), away_m ** 2
     away = squares(points, places)
     cell = away.argmin(axis=1)
     return cell, away[np.arange(len(points)), cell]
