@@ -65,10 +65,10 @@ def cost(places: Reals, points: Reals, mass: Reals) -> float:
     return float(mass @ nearest(points, places)[1]) if len(places) else np.inf
 
 
-def lloyd(places: Reals, points: Reals, mass: Reals, rounds: int = ROUNDS) -> tuple[Reals, float]:
+def lloyd(places: Reals, points: Reals, mass: Reals) -> tuple[Reals, float]:
     """Places that Lloyd's algorithm reaches, and their cost: each goes to the centroid of its cell, again and again."""
     at, before = places.copy(), np.inf
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         cell, away = nearest(points, at)
         now = float(mass @ away)
         if now >= (1.0 - SETTLED) * before:

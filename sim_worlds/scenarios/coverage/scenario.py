@@ -42,7 +42,6 @@ SAMPLE_S, LARGE_SAMPLE_S = 0.2, 1.0
 MOVES_EVERY_S, MOVES_SHARE = 2.5, 1 / 12         # so often, and so many of all things
 STARTS = 10                          # of Lloyd's algorithm, at the beginning; fleets of seven or more have fewer
 STARTS_LARGE = 60                    # as many in all, by the number of robots; two at least, but for a large fleet
-LARGE_ROUNDS = 5                     # of Lloyd's algorithm from the best places before, for a large fleet
 LARGE_DRAWS_EVERY = 4                # moves from one start to the next that is drawn anew, for a large fleet
 COLOURS = {"casualty": "#e07b39", "hazard": "#e8c547", "beacon": "#8fb8de"}      # of the density, on maps
 BEST_M, BEST_COLOUR = 0.15, "#6a4fb3"            # of a best place, on maps
@@ -83,7 +82,7 @@ class Coverage(Engine):
         self._draw = np.random.default_rng([field.seed, 61])
         self._weigh()
         starts = 1 if self._is_large else max(2, min(STARTS, STARTS_LARGE // len(fleet)))
-        self._take_best([self._reached(self._drawn()) for _ in range(starts)])
+        self._find_best([self._drawn() for _ in range(starts)])
 
     def step(self) -> None:
         """Advance by `dt_s`; measure, and let things go and come, when it is time."""
@@ -115,10 +114,8 @@ class Coverage(Engine):
             self._on[target] = plot
             self.move_target(target, *self._plots[plot], self.environment.targets[target].yaw_rad)
         self._weigh()
-        found = [self._reached(self._best, LARGE_ROUNDS if self._is_large else locational.ROUNDS)]
-        if not self._is_large or self._rounds % LARGE_DRAWS_EVERY == 0:
-            found.append(self._reached(self._drawn()))
-        self._take_best(found)
+        draws = not self._is_large or self._rounds % LARGE_DRAWS_EVERY == 0
+        self._find_best([self._best, self._drawn()] if draws else [self._best])
 
     def _drawn(self) -> NDArray[np.float64]:
         """A start of Lloyd's algorithm."""
@@ -132,13 +129,9 @@ class Coverage(Engine):
             locational.grid_humps(at[:math.isqrt(len(at)), 0], middles, weights, SPREAD_M) if self._is_large
             else locational.humps(at, middles, weights, SPREAD_M)))
 
-    def _reached(self, start: NDArray[np.float64], rounds: int = locational.ROUNDS
-                 ) -> tuple[NDArray[np.float64], float]:
-        """The places that Lloyd's algorithm reaches from a start, and their cost."""
-        return locational.lloyd(start, self._points, self._mass, rounds)
-
-    def _take_best(self, found: Sequence[tuple[NDArray[np.float64], float]]) -> None:
-        self._best, self._best_cost = min(found, key=lambda one: one[1])
+    def _find_best(self, starts: Sequence[NDArray[np.float64]]) -> None:
+        self._best, self._best_cost = min(
+            (locational.lloyd(start, self._points, self._mass) for start in starts), key=lambda found: found[1])
 
     def mission(self) -> Mission:
         """The progress of the mission."""
