@@ -257,5 +257,6 @@ def test_robots_know_the_field_as_it_is() -> None:
     assert (field.FLY_M, field.WALL_M, field.PLOT_M[2]) == (known_field.FLY_M, known_field.WALL_M, known_field.PLOT_M)
     assert math.isclose(known_field.THINGS_PER_M2, field.THINGS_PER_ROBOT / field.SHARE_M2)
     assert math.isclose(known_field.STAYS_S, scenario.MOVES_EVERY_S / scenario.MOVES_SHARE)
+    assert generate(3, DENSE).size_m < cells.LARGE_M < generate(3, DENSE + 1).size_m
     w = world(6)
     assert cells.points(w.sensors("quad_0").area_m) == pytest.approx(w._points)
