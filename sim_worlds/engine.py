@@ -85,6 +85,7 @@ class Engine(World):
         self._past = Past(self.motion, Things(self.environment, kinds, self._camera), slowest_s(self.suite))
         self._scanners = Scanners(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
+        self._slabs = self.environment.slabs()               # on which targets may stand
         self._cameras = FleetCameras(self.suite, self.environment, fleet, self.motion, seed, render=render)
 
     @property
@@ -178,8 +179,7 @@ class Engine(World):
             if self._camera.latency_s != lidar.latency_s:
                 at = taken.pose(i)
                 capture = Capture(at if one is None else one.place(at, taken.step), self._camera.latency_s)
-        m = self.motion
-        bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
+        bumped, self.motion.contacts.bumped[i] = bool(self.motion.contacts.bumped[i]), False
         self._sequence[i] += 1
         return Observation(sequence=self._sequence[i], age_s=lidar.latency_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
                            frame=image, capture=capture, bumped=bumped, readings=readings, left_mps=left, up_mps=up)
@@ -230,8 +230,8 @@ class Engine(World):
 
     def move_target(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> None:
         """Put a target, by its index, elsewhere at once: cameras see it there from now on. Raises as `moved`."""
-        self.environment = self.environment.moved(target, x_m, y_m, yaw_rad)
-        self._past.change(self._past.things.of(self.environment))
+        self.environment = self.environment.moved(target, x_m, y_m, yaw_rad, self._slabs)
+        self._past.change(self.environment)
         if self.motion.bullet is not None:
             self.motion.bullet.move_target(target, x_m, y_m, yaw_rad)
 

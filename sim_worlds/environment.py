@@ -92,8 +92,12 @@ class Environment:
         """The targets, nothing done with them."""
         return [SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in self.targets]
 
-    def moved(self, target: int, x_m: float, y_m: float, yaw_rad: float) -> Environment:
-        """The same with a target, by its index, elsewhere.
+    def slabs(self) -> NDArray[np.float64]:
+        """The bounding rectangles of all clutter, [n, 4], in the order of `Rect`."""
+        return np.array([clutter.rect() for clutter in self.clutter]).reshape(-1, 4)
+
+    def moved(self, target: int, x_m: float, y_m: float, yaw_rad: float, slabs: NDArray[np.float64]) -> Environment:
+        """The same with a target, by its index, elsewhere. slabs: see `slabs`.
 
         What stops robots and lidars stays as it is. So a target must stand on a piece of clutter that is larger, before
         and after. Raises ValueError if it does not.
@@ -101,7 +105,8 @@ class Environment:
         before = self.targets[target]
         after = before.moved(x_m, y_m, yaw_rad)
         for thing in (before, after):
-            if not any(clutter.rect().holds(thing.rect()) for clutter in self.clutter):
+            rect = np.array(thing.rect())
+            if not ((slabs[:, :2] <= rect[:2]) & (rect[2:] <= slabs[:, 2:])).all(axis=1).any():
                 raise ValueError(f"the {thing.label} at ({thing.x_m:g}, {thing.y_m:g}) stands on nothing larger: "
                                  "it cannot move, since it stops robots and lidars")
         return replace(self, targets=(*self.targets[:target], after, *self.targets[target + 1:]))

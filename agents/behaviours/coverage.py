@@ -36,6 +36,7 @@ class Coverage(Coverer):
         look = Look(at_s=now_s - seen.age_s, pose=seen.pose,
                     finds=tuple((label, place) for label, place in located if place is not None))
         self.beliefs.take(look)
+        self.beliefs.forget(look.pose, self.far_m)
         return look
 
     def told(self, look: Look) -> None:

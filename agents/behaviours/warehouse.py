@@ -14,6 +14,7 @@ from agents.behaviours.picking import notes
 from agents.behaviours.picking.aisle_rights import AisleRights
 from agents.behaviours.picking.bay_choice import bay_choice, waits_s
 from agents.behaviours.picking.floor_plan import ALONE_M, FloorPlan, Point
+from agents.behaviours.picking.hall_mates import HallMates
 from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
 from agents.behaviours.picking.picker import PICK_FROM, Picker
@@ -45,6 +46,8 @@ class Warehouse(Picker):
         super().__init__("warehouse", robot, team, seed, sensors)
         self._robot = robot
         self._mates: dict[str, Mate] = {}
+        self._names = team
+        self._hall_mates: HallMates | None = None            # where there are several halls
         self._sequence = 0
         self._offset_ns = sorted({*team, robot}).index(robot) * SHARE_NS // max(len(team), 1)
         self._shared_at: int | None = None
@@ -56,6 +59,7 @@ class Warehouse(Picker):
     def ready(self, plan: FloorPlan) -> None:
         """The world has told the floor plan."""
         self._rights = AisleRights(self._robot, plan)
+        self._hall_mates = HallMates(self._robot, self._names) if plan.hall else None
 
     def idle(self, plan: FloorPlan, now: int) -> None:
         """The robot has no order, and needs no aisle."""
@@ -142,9 +146,12 @@ class Warehouse(Picker):
         looks = tuple(Look(bay=bay, evidence=evidence, age_s=now / 1e9 - at_s)
                       for bay, evidence, at_s in self._beliefs.tell(notes.MOST_LOOKS)
                       if now / 1e9 - at_s <= notes.MOST_AGE_S)
-        return [Note(notes.TOPIC, notes.encode(News(
-            sequence=self._sequence, pose=pose, bay=None if self.loaded else self.bay, aisle=self._rights.aisle,
-            ticket=self._rights.ticket, picked=picked, looks=looks)))]
+        news = News(sequence=self._sequence, pose=pose, bay=None if self.loaded else self.bay,
+                    aisle=self._rights.aisle, ticket=self._rights.ticket, picked=picked, looks=looks)
+        if self._hall_mates is None:
+            return [Note(notes.TOPIC, notes.encode(news))]
+        to = self._hall_mates.choose()
+        return [Note(notes.TOPIC, notes.encode(news, self.plan.hall), to)] if to else []     # to nobody would be to all
 
     def hear(self, heard: Heard, now: int) -> None:
         """Take in a teammate's note. A bad note is counted and dropped."""
@@ -157,6 +164,10 @@ class Warehouse(Picker):
             news = notes.decode(heard.data, self.plan)
         except ValueError:
             self.notes_ignored += 1
+            return
+        if self._hall_mates is not None:
+            self._hall_mates.heard(heard.sender, here=news is not None)
+        if news is None:
             return
         for look in news.looks:
             self._beliefs.hear(heard.sender, look.bay, look.evidence, now / 1e9 - look.age_s)

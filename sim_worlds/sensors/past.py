@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.environment import Environment
 from sim_worlds.physics.motion import Motion
 from sim_worlds.sensors.true_view import Things
 from swarm.core.protocol.world import Pose
@@ -30,13 +31,10 @@ class Moment(NamedTuple):
 
 
 class Past:
-    """A fleet and its things in the last `longest_s`. Before its start all stood where it started.
-
-    things: of now.
-    """
+    """A fleet and its things in the last `longest_s`. Before its start all stood where it started."""
 
     def __init__(self, motion: Motion, things: Things, longest_s: float) -> None:
-        self._motion, self.things = motion, things
+        self._motion, self._things, self._environment = motion, things, things.environment
         self._step = 0
         self._still: Reals | None = None                     # places of now that do not change
         self._moments = deque[Moment](maxlen=steps_of(longest_s, motion.dt_s) + 1)
@@ -49,11 +47,18 @@ class Past:
             m = self._motion
             self._moments.append(Moment(step, m.places.copy(), m.speeds.copy(), m.left_up.copy(), self.things))
 
-    def change(self, things: Things) -> None:
-        """The things are elsewhere from now on."""
-        self.things = things
+    def change(self, environment: Environment) -> None:
+        """Some targets are elsewhere from now on."""
+        self._environment = environment
         if self._moments:
-            self._moments[-1] = self._moments[-1]._replace(things=things)
+            self._moments[-1] = self._moments[-1]._replace(things=self.things)
+
+    @property
+    def things(self) -> Things:
+        """The things of now."""
+        if self._things.environment is not self._environment:        # many may have moved since anybody looked
+            self._things = self._things.of(self._environment)
+        return self._things
 
     def ago(self, latency_s: float) -> Moment:
         """The fleet at most `longest_s` ago. Of now it is `Motion`'s own: the next step changes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +59,16 @@ class Things:
         return floor_m, np.where(floor_m < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
 
     def of(self, environment: Environment) -> Things:
-        """The same for another environment."""
-        return Things(environment, self._robots, self.camera)
+        """The same for an environment in which some targets are elsewhere."""
+        after = copy(self)
+        after.environment, after.solids = environment, self.solids.copy()
+        after.corners, after._middles = self.corners.copy(), self._middles.copy()
+        for number, was, now in zip(self.targets, self.environment.targets, environment.targets, strict=True):
+            if now is not was:
+                rows = slice(*np.searchsorted(self._numbers, (number, number + 1)).tolist())
+                after.solids[rows], after.corners[rows] = now.parts, corners_of(now.parts)
+                after._middles[rows] = [(part.x_m, part.y_m) for part in now.parts]
+        return after
 
     def around(self, rays: Rays, at: NDArray[np.float64], me: int
                ) -> tuple[list[Solid], NDArray[np.int64], NDArray[np.float64]]:

@@ -11,6 +11,7 @@ import pytest
 from sim_worlds.engine import Engine
 from sim_worlds.environment import Environment
 from sim_worlds.physics.solids import Thing, box, cylinder, place_thing
+from sim_worlds.sensors.true_view import Things
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
@@ -73,3 +74,16 @@ def test_a_target_on_the_bare_floor_does_not_move() -> None:
     world = engine(replace(place(), clutter=()), render=False)
     with pytest.raises(ValueError, match=r"the hazard at \(2, 0\) stands on nothing larger"):
         world.move_target(0, 0.0, 2.0, 0.0)
+
+
+def test_solids_of_targets_that_have_moved_are_those_of_a_fresh_look_at_the_place() -> None:
+    drums = [place_thing("hazard", DRUM, x, y, 0.3) for x, y in ((2.0, 0.0), (0.0, 2.0), (2.0, 0.0))]
+    before = replace(place(), targets=tuple(drums))
+    after = before.moved(0, 0.0, 2.0, 0.9, before.slabs()).moved(2, 0.0, 2.0, 0.3, before.slabs())
+    old = Things(before)
+    as_was = old.corners.copy()
+    moved, fresh = old.of(after), Things(after)
+    assert moved.solids == fresh.solids
+    for one, other in ((moved.corners, fresh.corners), (moved._middles, fresh._middles), (old.corners, as_was)):
+        assert np.array_equal(one, other)
+    assert not np.array_equal(moved.corners, old.corners)

@@ -76,6 +76,10 @@ class Beliefs:
                     thing.evidence -= EVIDENCE
         self.things = [thing for thing in self.things if thing.evidence > -SURE]
 
+    def forget(self, pose: Pose, beyond_m: float) -> None:
+        """The things that are farther away from a pose do not matter any more."""
+        self.things = [thing for thing in self.things if math.dist(thing.place, (pose.x_m, pose.y_m)) <= beyond_m]
+
     def density(self, of: NDArray[np.intp], now_s: float) -> Reals:
         """The density believed at some points, by index [k]: of the ground, things, and what may have come unseen."""
         unseen = 1.0 - np.exp((self._looked_s[of] - now_s) / STAYS_S)

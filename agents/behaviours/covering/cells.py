@@ -7,6 +7,7 @@ and Automation 20, 2004.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,22 @@ from numpy.typing import NDArray
 from agents.behaviours.covering.known_field import WALL_M
 from swarm.core.protocol.world import Pose
 
-SPACING_M = 0.5                      # of the points, at most
+SPACING_M, LARGE_SPACING_M = 0.5, 1.0            # of the points, at most; in a large area
+LARGE_M = 55.4                       # an area with longer sides is large: that of more than 60 robots
 
 Reals = NDArray[np.float64]
 
 
+@lru_cache(maxsize=2)
 def points(area_m: float) -> Reals:
-    """The middles of the cells of the field, [n, 2]. area_m: the side of the area, as the body states it."""
+    """The middles of the cells of the field in rows, [n * n, 2]: robots share it. area_m: as the body states it."""
     side_m = area_m - 2 * WALL_M
-    cells = math.ceil(side_m / SPACING_M - 1e-9)
+    cells = math.ceil(side_m / (LARGE_SPACING_M if area_m > LARGE_M else SPACING_M) - 1e-9)
     at = side_m * ((np.arange(cells) + 0.5) / cells - 0.5)
     x, y = np.meshgrid(at, at)
-    return np.column_stack([x.ravel(), y.ravel()])
+    made = np.column_stack([x.ravel(), y.ravel()])
+    made.setflags(write=False)
+    return made
 
 
 def squares(of: Reals, to: Reals) -> Reals:
@@ -34,8 +39,11 @@ def squares(of: Reals, to: Reals) -> Reals:
 
 
 def near_to(of: Reals, pose: Pose, reach_m: float) -> NDArray[np.intp]:
-    """The indices of the points [n, 2] in the square around a pose that reaches so far in each direction."""
-    return np.flatnonzero(np.maximum(np.abs(of[:, 0] - pose.x_m), np.abs(of[:, 1] - pose.y_m)) <= reach_m)
+    """The indices of those of `points` in the square around a pose that reaches so far in each direction, ascending."""
+    cells = math.isqrt(len(of))
+    axis = of[:cells, 0]                                     # of columns and rows
+    columns, rows = (np.flatnonzero(np.abs(axis - at) <= reach_m) for at in (pose.x_m, pose.y_m))
+    return (rows[:, None] * cells + columns).ravel()
 
 
 def centroid(places: Reals, points: Reals, density: Reals) -> Reals:

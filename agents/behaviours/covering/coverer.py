@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from swarm.core.protocol.world import Observation, Perceived, Pose
 
 SHARE_NS = 400_000_000               # between two notes, and two choices of a place
 NEAR_M = 15.0                        # a cell that is larger counts so far to each side only
+FAR_M = 25.0                         # in a large area what is farther away does not matter
 MATE_NS = 5_000_000_000              # a teammate's note about itself counts this long
 
 
@@ -44,6 +46,8 @@ class Coverer(ABC):
         self._team = {*team} - {robot}
         self._audience = Audience(self._team)
         self._half_m = sensors.area_m / 2
+        self.far_m = FAR_M if sensors.area_m > cells.LARGE_M else math.inf
+        self._at: Point | None = None                        # where it was last
         self.points = cells.points(sensors.area_m)
         self._mates: dict[str, Mate] = {}
         self._looks: list[Look] = []                         # since the last note
@@ -78,6 +82,7 @@ class Coverer(ABC):
         return []
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
+        self._at = seen.pose.x_m, seen.pose.y_m
         if self._shared_at is None:
             self._shared_at = now - SHARE_NS + self._offset_ns       # spread the team's notes over the time
         due = now - self._shared_at >= SHARE_NS
@@ -116,4 +121,5 @@ class Coverer(ABC):
             return
         self._mates[heard.sender] = Mate(news.sequence, now, Pose(news.x_m, news.y_m, 0.0))
         for look in news.looks:
-            self.told(look)
+            if self._at is None or math.dist(self._at, (look.pose.x_m, look.pose.y_m)) <= self.far_m:
+                self.told(look)

@@ -18,12 +18,14 @@ CLEAR_M = 0.45                       # from the ends of the racks to a way along
 MOUTH_M = 0.7                        # from an end of an aisle, and to either side: a robot there is in its mouth
 BESIDE = 0.75                        # of the pitch: so close to an aisle a robot need not go back to the lane
 ALONE_M = 1.4                        # from a waiting place to a robot that waits at another one
-MOST_BAYS, MOST_M = 4096, 1000.0
+MOST_BAYS, MOST_M, MOST_HALLS = 4096, 1000.0, 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorPlan:
-    """Aisles from south to north with bays on both sides, a lane at either end, docks in the south. World frame.
+    """Aisles of a hall from south to north with bays on both sides, a lane at either end, docks in the south.
+
+    All is in the world frame.
 
     Bays count from 0 on: aisle by aisle from the west, in an aisle from the south, the west one before the east one.
     """
@@ -37,6 +39,7 @@ class FloorPlan:
     south_m: float                   # y of the lane at the south ends of the aisles
     north_m: float                   # and at the north ends
     dock_m: float                    # y of the docks, one in line with each aisle
+    hall: int = 0                    # its number, from 1 on; 0: it is the only one
 
     @property
     def count(self) -> int:
@@ -145,19 +148,23 @@ class FloorPlan:
 
 
 def told(verdict: str) -> FloorPlan | None:
-    """The floor plan of a verdict, as `plan 4 3 2.60 ...`; None if it tells none that makes sense."""
+    """The floor plan of a verdict, as `plan 4 3 2.60 ...`; None if it tells none that makes sense.
+
+    Where there are several halls it ends with the number of the robot's.
+    """
     words = verdict.split()
-    if words[:1] != ["plan"] or len(words) != 1 + len(fields(FloorPlan)):
+    if words[:1] != ["plan"] or len(words) not in (len(fields(FloorPlan)), 1 + len(fields(FloorPlan))):
         return None
     numbers = words[1:]
     try:
         aisles, bays = int(numbers[0]), int(numbers[1])
-        pitch, bay_pitch, first, aside, south, north, dock = (float(number) for number in numbers[2:])
+        pitch, bay_pitch, first, aside, south, north, dock = (float(number) for number in numbers[2:9])
+        hall = int(numbers[9]) if len(numbers) > 9 else 0
     except ValueError:
         return None
     plan = FloorPlan(aisles=aisles, bays=bays, pitch_m=pitch, bay_pitch_m=bay_pitch, first_m=first, aside_m=aside,
-                     south_m=south, north_m=north, dock_m=dock)
-    if not (0 < aisles <= MOST_BAYS and 0 < bays <= MOST_BAYS and plan.count <= MOST_BAYS):
+                     south_m=south, north_m=north, dock_m=dock, hall=hall)
+    if not (0 < aisles <= MOST_BAYS and 0 < bays <= MOST_BAYS and plan.count <= MOST_BAYS and 0 <= hall <= MOST_HALLS):
         return None
     if not all(0.0 < length <= MOST_M for length in (pitch, bay_pitch, aside)):      # false also for nan
         return None

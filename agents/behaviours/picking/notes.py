@@ -14,11 +14,12 @@ from agents.behaviours.search.gossip import to_cm, to_mrad, to_rad
 from swarm.core.protocol.world import Pose
 
 TOPIC = "picking"
-VERSION = 1
-MOST_LOOKS = 40                      # in one note: 40 * 7 + 23 = 303 bytes
+VERSION, HALL_VERSION = 1, 2         # where there is one hall, and where there are several
+MOST_LOOKS = 40                      # in one note: 40 * 7 + 23 = 303 bytes, and one for the hall
 MOST_AGE_S = 25.0                    # of a look or a pick that is told
 NONE = 0xFFFF
 _HEAD = struct.Struct("<BIhhhHHIHBB")        # version, sequence, x, y, heading, bay, aisle, ticket, pick, age, looks
+_HALL = struct.Struct("<B")
 _LOOK = struct.Struct(f"<H{STATES}bB")       # bay, evidence, age
 _MOST_M = 320.0                      # of a coordinate, in cm
 _PART = 16                           # of one unit of evidence
@@ -46,31 +47,34 @@ class News:
     looks: tuple[Look, ...]
 
 
-def encode(news: News) -> bytes:
-    """A note of at most MOST_LOOKS looks."""
+def encode(news: News, hall: int = 0) -> bytes:
+    """A note of at most MOST_LOOKS looks. hall: the number of the robot's; 0: there is one only."""
     picked, age = (NONE, 0) if news.picked is None else (news.picked[0], _tenths(news.picked[1]))
     looks = news.looks[:MOST_LOOKS]
-    head = _HEAD.pack(VERSION, news.sequence & 0xFFFFFFFF, to_cm(news.pose.x_m, _MOST_M),
+    head = _HEAD.pack(HALL_VERSION if hall else VERSION, news.sequence & 0xFFFFFFFF, to_cm(news.pose.x_m, _MOST_M),
                       to_cm(news.pose.y_m, _MOST_M), to_mrad(news.pose.heading_rad), _or_none(news.bay),
                       _or_none(news.aisle), news.ticket, picked, age, len(looks))
-    return head + b"".join(
+    return head + (_HALL.pack(hall) if hall else b"") + b"".join(
         _LOOK.pack(look.bay, *np.clip(np.rint(look.evidence * _PART), -127, 127).astype(int).tolist(),
                    _tenths(look.age_s)) for look in looks)
 
 
-def decode(data: bytes, plan: FloorPlan) -> News:
-    """Raises ValueError if `data` is not a note of this version about this plan, or a value is out of range."""
-    if len(data) < _HEAD.size:
+def decode(data: bytes, plan: FloorPlan) -> News | None:
+    """None: it is about another hall. Raises ValueError if `data` is no note, or a value is out of range."""
+    size, expected = (_HEAD.size + _HALL.size, HALL_VERSION) if plan.hall else (_HEAD.size, VERSION)
+    if len(data) < size:
         raise ValueError("too short")
     version, sequence, x, y, heading, bay, aisle, ticket, picked, age, count = _HEAD.unpack_from(data)
-    if version != VERSION or count > MOST_LOOKS or len(data) != _HEAD.size + count * _LOOK.size:
+    if version != expected or count > MOST_LOOKS or len(data) != size + count * _LOOK.size:
         raise ValueError("bad header or length")
+    if plan.hall and _HALL.unpack_from(data, _HEAD.size) != (plan.hall,):
+        return None
     if age > 10 * MOST_AGE_S:
         raise ValueError("bad age")
     if any(k not in (*range(plan.count), NONE) for k in (bay, picked)) or aisle not in (*range(plan.aisles), NONE):
         raise ValueError("no such bay or aisle")
     looks: list[Look] = []
-    for number, *evidence, tenths in _LOOK.iter_unpack(data[_HEAD.size:]):
+    for number, *evidence, tenths in _LOOK.iter_unpack(data[size:]):
         if number >= plan.count or tenths > 10 * MOST_AGE_S:
             raise ValueError("bad look")
         looks.append(Look(bay=number, evidence=np.array(evidence) / _PART, age_s=tenths / 10))

@@ -18,7 +18,7 @@ from sim_worlds.scenarios.search_rescue import things
 from swarm.core.protocol.world import Pose
 
 SHARE_M2 = 50.0                      # of the floor, for each robot
-LEAST_ROBOTS, MOST_ROBOTS = 4, 60   # a smaller fleet has the field of four
+LEAST_ROBOTS, MOST_ROBOTS = 4, 1000  # a smaller fleet has the field of four
 WALL_M, HEIGHT_M = 0.2, 2.4
 PLOT_M = 1.2, 1.2, 0.05              # a slab, low enough to fly over with whatever stands on it
 PITCH_M, MOVES_M = 2.4, 0.4          # from plot to plot, and by how much one is moved at most, along x and y
@@ -80,9 +80,10 @@ def _plots(draw: np.random.Generator, spawns: Sequence[Pose], side_m: float) -> 
     grid = PITCH_M * (np.arange(rows) - (rows - 1) / 2)
     most_m = min(MOVES_M, EDGE_M + (side_m - 2 * EDGE_M - PITCH_M * (rows - 1)) / 2 - PLOT_M[0] / 2)
     x, y = (axis.ravel() + draw.uniform(-most_m, most_m, rows * rows) for axis in np.meshgrid(grid, grid))
-    places = [(float(x[k]), float(y[k])) for k in draw.permutation(rows * rows)]
-    return [(x, y) for x, y in places
-            if all(max(abs(x - spawn.x_m), abs(y - spawn.y_m)) > PLOT_M[0] / 2 + CLEAR_M for spawn in spawns)]
+    start = np.array([(spawn.x_m, spawn.y_m) for spawn in spawns])
+    places = np.column_stack([x, y])[draw.permutation(rows * rows)]
+    return [(px, py) for px, py in places.tolist()
+            if float(np.abs(start - (px, py)).max(axis=1).min()) > PLOT_M[0] / 2 + CLEAR_M]
 
 
 def _spawns(robots: int) -> tuple[Pose, ...]:

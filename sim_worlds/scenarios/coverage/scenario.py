@@ -6,6 +6,7 @@ one of the same class comes to a plot that was free. No robot reports anything: 
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 
@@ -36,11 +37,12 @@ MEASURES = {
 WEIGHTS = {"casualty": 6.0, "hazard": 2.0, "beacon": 1.0}    # integral of the density around a thing
 SPREAD_M = 0.8                       # standard deviation of the density around a thing
 GROUND = 0.01                        # density everywhere, per m2
-SPACING_M = 0.5                      # of the points of integrals
-SAMPLE_S = 0.2
+SPACING_M, LARGE_SPACING_M = 0.5, 1.0            # of the points of integrals; for a large fleet
+SAMPLE_S, LARGE_SAMPLE_S = 0.2, 1.0
 MOVES_EVERY_S, MOVES_SHARE = 2.5, 1 / 12         # so often, and so many of all things
-STARTS = 10                          # of Lloyd's algorithm, at the beginning; a large fleet has fewer, two at least
-STARTS_LARGE = 60                    # as many in all, by the number of robots
+STARTS = 10                          # of Lloyd's algorithm, at the beginning; fleets of seven or more have fewer
+STARTS_LARGE = 60                    # as many in all, by the number of robots; two at least, but for a large fleet
+LARGE_DRAWS_EVERY = 4                # moves from one start to the next that is drawn anew, for a large fleet
 COLOURS = {"casualty": "#e07b39", "hazard": "#e8c547", "beacon": "#8fb8de"}      # of the density, on maps
 BEST_M, BEST_COLOUR = 0.15, "#6a4fb3"            # of a best place, on maps
 
@@ -70,13 +72,17 @@ class Coverage(Engine):
         super().__init__(field, fleet, scenario="coverage", seed=field.seed, render=render)
         self._plots = field.plots
         self._on = list(range(len(field.targets)))           # the plot of each target
-        self._points, self._area_m2 = locational.grid(field.side_m, SPACING_M)
+        self._free = list(range(len(self._on), len(self._plots)))        # plots, ascending
+        self._is_large = len(fleet) > locational.DENSE
+        self._points, self._area_m2 = locational.grid(
+            field.side_m, LARGE_SPACING_M if self._is_large else SPACING_M)
         self._moves = self._rounds = self._samples = self._covered = 0
         self._shares = self._costs = self._bests = self._share = 0.0
-        self._every = max(1, round(SAMPLE_S / self.dt_s))
+        self._every = max(1, round((LARGE_SAMPLE_S if self._is_large else SAMPLE_S) / self.dt_s))
         self._draw = np.random.default_rng([field.seed, 61])
         self._weigh()
-        self._find_best([self._drawn() for _ in range(max(2, min(STARTS, STARTS_LARGE // len(fleet))))])
+        starts = 1 if self._is_large else max(2, min(STARTS, STARTS_LARGE // len(fleet)))
+        self._find_best([self._drawn() for _ in range(starts)])
 
     def step(self) -> None:
         """Advance by `dt_s`; measure, and let things go and come, when it is time."""
@@ -103,12 +109,13 @@ class Coverage(Engine):
         for _ in range(math.ceil(MOVES_SHARE * len(self._on))):
             self._moves += 1
             target = integer(self._seed, "goes", self._moves) % len(self._on)
-            free = sorted(set(range(len(self._plots))) - set(self._on))
-            plot = free[integer(self._seed, "comes", self._moves) % len(free)]
+            plot = self._free.pop(integer(self._seed, "comes", self._moves) % len(self._free))
+            bisect.insort(self._free, self._on[target])
             self._on[target] = plot
             self.move_target(target, *self._plots[plot], self.environment.targets[target].yaw_rad)
         self._weigh()
-        self._find_best([self._best, self._drawn()])
+        draws = not self._is_large or self._rounds % LARGE_DRAWS_EVERY == 0
+        self._find_best([self._best, self._drawn()] if draws else [self._best])
 
     def _drawn(self) -> NDArray[np.float64]:
         """A start of Lloyd's algorithm."""
@@ -116,10 +123,11 @@ class Coverage(Engine):
 
     def _weigh(self) -> None:
         """The mass of each point, from where the things are now."""
-        targets = self.environment.targets
-        self._mass = self._area_m2 * (GROUND + locational.humps(
-            self._points, np.array([(t.x_m, t.y_m) for t in targets]),
-            np.array([WEIGHTS[t.label] for t in targets]), SPREAD_M))
+        targets, at = self.environment.targets, self._points
+        middles, weights = np.array([(t.x_m, t.y_m) for t in targets]), np.array([WEIGHTS[t.label] for t in targets])
+        self._mass = self._area_m2 * (GROUND + (
+            locational.grid_humps(at[:math.isqrt(len(at)), 0], middles, weights, SPREAD_M) if self._is_large
+            else locational.humps(at, middles, weights, SPREAD_M)))
 
     def _find_best(self, starts: Sequence[NDArray[np.float64]]) -> None:
         self._best, self._best_cost = min(

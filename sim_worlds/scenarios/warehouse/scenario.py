@@ -2,9 +2,10 @@
 
 Reports and their verdicts (each may also be `refused`, if it makes no sense now):
 
-- `plan`: the word plan, and the numbers of the floor plan (`FloorPlan.words`).
+- `plan`: the word plan, and the numbers of the floor plan of the robot's hall (`FloorPlan.words`).
 - `order`: the class of the good that the robot is to fetch, its order until it has delivered; `none`: no order waits.
-- `pick` with `bay` and `label`, from a robot that stands at the bay: `picked`, if there is such a good; else `wrong`.
+- `pick` with `bay` and `label`, from a robot that stands at the bay of this number in its hall: `picked`, if there is
+  such a good; else `wrong`.
 - `deliver`, from a robot that stands at a dock with its good: `delivered`.
 
 A `pick` or `deliver` that succeeded gets its verdict again when it is repeated, since verdicts may be lost.
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.scenarios.warehouse.desk import Desk
-from sim_worlds.scenarios.warehouse.floor import FloorPlan, furnish, plan_for
+from sim_worlds.scenarios.warehouse.floor import FloorPlan, furnish, plans_for
+from sim_worlds.scenarios.warehouse.halls import Hall, hall_at
 from sim_worlds.scenarios.warehouse.standstill import Standstill
 from swarm.core.policy.draw import integer
 from swarm.core.protocol.scene import SHARE, Mission, Scene, SceneMark, SceneShape
@@ -55,21 +57,24 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Ware
 
     Raises ValueError for a fleet that the engine refuses or that does not fit into a warehouse.
     """
-    return Warehouse(plan_for(len(fleet)), fleet, seed, render=render)
+    return Warehouse(plans_for(len(fleet)), fleet, seed, render=render)
 
 
 class Warehouse(Engine):
-    """Robots on the floor, the goods in its bays and the orders. A picked good leaves its bay, and one like it arrives
-    in another bay that was empty, drawn by the seed: there are as many of each class as at the start."""
+    """Robots in the halls, the goods in their bays and the orders, which come to one desk for all halls.
+
+    A picked good leaves its bay, and one like it arrives in another bay of the hall that was empty, drawn by the seed:
+    there are as many of each class as at the start.
+    """
 
     mark, done = "good", "picked"
 
-    def __init__(self, plan: FloorPlan, fleet: Sequence[RobotSpec], seed: int, *, render: bool) -> None:
-        environment, bays = furnish(plan, seed)
+    def __init__(self, plans: Sequence[FloorPlan], fleet: Sequence[RobotSpec], seed: int, *, render: bool) -> None:
+        environment, stocks = furnish(plans, seed)
         super().__init__(environment, fleet, scenario="warehouse", seed=seed, render=render)
-        self.plan, self.desk = plan, Desk(seed, len(fleet))
-        self._docks = np.array(plan.docks())
-        self.stock = {bay: target for target, bay in enumerate(bays)}        # bay -> index of the target on it
+        self.desk = Desk(seed, len(fleet))
+        self.halls = [Hall(plan, stock) for plan, stock in zip(plans, stocks, strict=True)]
+        self._hall = [hall_at(self.halls, y_m) for y_m in self.motion.at[:, 1].tolist()]     # of each robot
         self._picks: list[SceneMark] = []
         self._loaded: dict[str, tuple[int, str]] = {}        # robot -> bay and label of the good that it has
         self._unloaded: set[str] = set()                     # robots that have delivered last
@@ -105,9 +110,10 @@ class Warehouse(Engine):
     def judge(self, robot: str, report: Report) -> str:
         """The verdict on a report, as the scenario describes it."""
         i = self.index(robot)
+        hall = self._hall[i]
         match report.kind, report.values:
             case "plan", _:
-                return self.plan.words()
+                return hall.plan.words()
             case "order", _:
                 order = self.desk.ask(robot)
                 return "none" if order is None else order.label
@@ -117,7 +123,7 @@ class Warehouse(Engine):
                 return "delivered"
             case "pick", {"bay": int() | float() as bay, "label": str(label)} if self._may_pick(robot, bay, label):
                 return self._pick(i, int(bay), label)
-            case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, self._docks):
+            case "deliver", _ if robot in self._loaded and self._stands(i) and self._is_at(i, hall.plan.docks()):
                 del self._loaded[robot]
                 self._unloaded.add(robot)
                 self.desk.deliver(robot, self.time_s)
@@ -130,13 +136,15 @@ class Warehouse(Engine):
     def due_reports(self, robot: str) -> list[Report]:
         """The next order, a pick of what was ordered, or a delivery, as soon as it can be made."""
         i, order, wanted = self.index(robot), self.desk.held(robot), self._wanted(robot)
+        hall = self._hall[i]
         if order is None:
             return [Report(kind="order", values={})]
-        if not (wanted and self._stands(i) and self._is_at(i, np.array(wanted))):
+        if not (wanted and self._stands(i) and self._is_at(i, wanted)):
             return []
         if robot in self._loaded:
             return [Report(kind="deliver", values={})]
-        bay = next(bay for bay in self._bays_with(order.label) if self._is_at(i, np.array([self.plan.access(bay)])))
+        bay = next(bay for bay in hall.bays_with(order.label, self.environment.targets)
+                   if self._is_at(i, [hall.plan.access(bay)]))
         return [Report(kind="pick", values={"bay": bay, "label": order.label})]
 
     def goal(self, robot: str) -> tuple[float, float] | None:
@@ -146,15 +154,11 @@ class Warehouse(Engine):
 
     def _wanted(self, robot: str) -> list[tuple[float, float]]:
         """Where the robot can go on with its order."""
-        order = self.desk.held(robot)
+        order, hall = self.desk.held(robot), self._hall[self.index(robot)]
         if order is None:
             return []
-        return self.plan.docks() if robot in self._loaded else [
-            self.plan.access(bay) for bay in self._bays_with(order.label)]
-
-    def _bays_with(self, label: str) -> list[int]:
-        """The bays with a good of a class, ascending."""
-        return sorted(bay for bay, target in self.stock.items() if self.environment.targets[target].label == label)
+        return hall.plan.docks() if robot in self._loaded else [
+            hall.plan.access(bay) for bay in hall.bays_with(order.label, self.environment.targets)]
 
     def mission(self) -> Mission:
         """The progress of the mission."""
@@ -168,27 +172,29 @@ class Warehouse(Engine):
         """The world as plain data: the goods in their bays now, then all that were picked, where they were."""
         scene = super().scene()
         docks = [SceneShape(layer="dock", shape="circle", x_m=x, y_m=y, hx_m=DOCK_RADIUS_M, hy_m=DOCK_RADIUS_M,
-                            yaw_rad=0.0, colour="#cfe3cf") for x, y in self.plan.docks()]
+                            yaw_rad=0.0, colour="#cfe3cf") for hall in self.halls for x, y in hall.plan.docks()]
         return replace(scene, shapes=[*scene.shapes, *docks], marks=[*scene.marks, *self._picks])
 
     def _may_pick(self, robot: str, bay: float, label: str) -> bool:
         """Whether it stands at this bay, without a good, to fetch what its order asks for."""
         i, order = self.index(robot), self.desk.held(robot)
+        plan = self._hall[i].plan
         return (order is not None and order.label == label and robot not in self._loaded and self._stands(i)
-                and bay in range(self.plan.count) and self._is_at(i, np.array([self.plan.access(int(bay))])))
+                and bay in range(plan.count) and self._is_at(i, [plan.access(int(bay))]))
 
     def _pick(self, i: int, bay: int, label: str) -> str:
-        target = self.stock.get(bay)
+        hall = self._hall[i]
+        target = hall.stock.get(bay)
         if target is None or self.environment.targets[target].label != label:
             self._wrong += 1
             self._handle(i, 2 * HANDLE_S)
             return "wrong"
         good, robot = self.environment.targets[target], self.names[i]
         self._picks.append(SceneMark(label=label, x_m=good.x_m, y_m=good.y_m, done_by=robot, done_at_s=self.time_s))
-        empty = [k for k in range(self.plan.count) if k not in self.stock]
+        empty = hall.empty_bays()
         there = empty[integer(self._seed, "arrival", len(self._picks)) % len(empty)]
-        self.stock[there] = self.stock.pop(bay)
-        self.move_target(target, *self.plan.middle(there), good.yaw_rad)
+        hall.stock[there] = hall.stock.pop(bay)
+        self.move_target(target, *hall.plan.middle(there), good.yaw_rad)
         self._loaded[robot] = bay, label
         self._unloaded.discard(robot)
         self._handle(i, HANDLE_S)
@@ -201,7 +207,7 @@ class Warehouse(Engine):
     def _stands(self, i: int) -> bool:
         return abs(float(self.motion.speeds[i, 0])) <= STANDS_MPS and bool(self._busy_until_s[i] <= self.time_s)
 
-    def _is_at(self, i: int, places: NDArray[np.float64]) -> bool:
-        """Whether the robot is at one of these places, [n, 2]."""
+    def _is_at(self, i: int, places: Sequence[tuple[float, float]]) -> bool:
+        """Whether the robot is at one of these places."""
         x, y = self.motion.at[i, :2].tolist()
-        return min(math.dist((x, y), place) for place in places.tolist()) <= REACH_M
+        return min(math.dist((x, y), place) for place in places) <= REACH_M

@@ -16,7 +16,7 @@ class Standstill:
     def __init__(self, at: NDArray[np.float64]) -> None:
         self.deadlocks, self.longest_s = 0, 0.0
         self._anchors, self._since_s = at.copy(), np.zeros(len(at))
-        self._locked = np.zeros((len(at), len(at)), bool)
+        self._locked: set[tuple[int, int]] = set()           # pairs of robots, ascending
 
     def watch(self, at: NDArray[np.float64], at_work: NDArray[np.bool_], now_s: float) -> None:
         """Take in the places of all robots, x and y [n, 2], and whether each has something to do that it can do now."""
@@ -24,8 +24,9 @@ class Standstill:
         self._anchors[moved], self._since_s[moved] = at[moved], now_s
         stood_s = now_s - self._since_s
         self.longest_s = max(self.longest_s, float(stood_s.max()))
-        stuck = stood_s >= DEADLOCK_S
-        close = np.hypot(*(at[:, None] - at).transpose(2, 0, 1)) < CLOSE_M
-        locked = np.triu(close & stuck[:, None] & stuck, 1)
-        self.deadlocks += int((locked & ~self._locked).sum())
+        stuck = np.flatnonzero(stood_s >= DEADLOCK_S)
+        close = np.hypot(*(at[stuck, None] - at[stuck]).transpose(2, 0, 1)) < CLOSE_M
+        first, second = np.nonzero(np.triu(close, 1))
+        locked = set(zip(stuck[first].tolist(), stuck[second].tolist(), strict=True))
+        self.deadlocks += len(locked - self._locked)
         self._locked = locked

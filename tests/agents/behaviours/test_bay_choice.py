@@ -10,7 +10,7 @@ import pytest
 from agents.behaviours.picking.bay_choice import LOOK_S, PICK_S, SPEED_MPS, bay_choice, waits_s
 from agents.behaviours.picking.floor_plan import FloorPlan, Point, told
 from agents.behaviours.picking.mates import Mate
-from sim_worlds.scenarios.warehouse.floor import plan_for
+from sim_worlds.scenarios.warehouse.floor import plans_for
 from swarm.core.protocol.world import Pose
 
 KNOWN = 0.55
@@ -18,7 +18,7 @@ DOCK = -3.9, -3.55                   # the first one; bays are at y = -0.55, 0.7
 
 
 def plan() -> FloorPlan:
-    made = told(plan_for(4).words())
+    made = told(plans_for(4)[0].words())
     assert made is not None
     return made
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.behaviours import Heard, Note, Output, load
 from agents.behaviours.covering import cells, notes
 from agents.behaviours.covering.beliefs import EVIDENCE, Beliefs, Look
-from agents.behaviours.covering.coverer import MATE_NS, Coverer
+from agents.behaviours.covering.coverer import FAR_M, MATE_NS, Coverer
 from agents.behaviours.covering.known_field import EXPECTED, FLY_M, GROUND, STAYS_S, WEIGHTS
 from agents.behaviours.covering.notes import MOST_FINDS, MOST_LOOKS, News
 from agents.behaviours.covering.pilot import KEEP_M, RADIUS_M, TOP_MPS, TURN_RADPS, Pilot
@@ -306,3 +306,30 @@ def test_two_that_fly_at_each_other_pass_without_a_touch() -> None:
             world.step()
         assert world.motion.contacts.episodes == 0
         assert world.places() == pytest.approx(np.array([(2.0, 0.0), (-2.0, 0.0)]), abs=0.1)
+
+
+@pytest.mark.parametrize("area_m", [14.4, 55.2, 100.4])
+def test_points_near_a_pose_are_those_in_the_square_around_it(area_m: float) -> None:
+    points = cells.points(area_m)
+    spacing_m = math.sqrt((area_m - 0.4) ** 2 / len(points))
+    assert spacing_m == pytest.approx(1.0 if area_m > cells.LARGE_M else 0.5, abs=0.02)
+    for x, y in ((0.0, 0.0), (1.3, -6.9), (area_m, 0.0)):
+        away = np.abs(points - (x, y)).max(axis=1)
+        near = cells.near_to(points, Pose(x, y, 0.0), 5.0)
+        assert near.tolist() == np.flatnonzero(away <= 5.0).tolist()
+
+
+def test_in_a_large_area_what_is_far_away_does_not_matter() -> None:
+    wide = load("coverage")("a", ["a", "b"], 7, replace(SUITE, area_m=100.4))
+    small = load("coverage")("a", ["a", "b"], 7, replace(SUITE, area_m=55.2))
+    looks = [Look(at_s=0.0, pose=Pose(x, 0.0, 0.0, FLY_M), finds=(("beacon", (x, y)),))
+             for x, y in ((FAR_M - 0.1, 8.0), (FAR_M + 0.1, -8.0))]
+    for one, places in ((wide, [8.0]), (small, [8.0, -8.0])):
+        assert isinstance(one, Coverer)
+        one.on(seen(HERE), 0)
+        one.on(Heard("b", notes.TOPIC, notes.encode(
+            News(sequence=1, x_m=1.0, y_m=0.0, looks=tuple(looks)), 0.0, one._half_m)), 0)
+        things = lambda: [t.place[1] for t in one.beliefs.things]        # type: ignore[attr-defined]  # noqa: B023, E731
+        assert things() == pytest.approx(places)
+        one.on(Perceived(stream="detect", pose=HERE, age_s=0.0, labels=TARGET_CLASSES, outcome=Detections([])), 1)
+        assert len(things()) == (0 if one is wide else 2)    # as soon as it looks itself

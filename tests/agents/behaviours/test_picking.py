@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.behaviours import Heard, Verdict, load
+from agents.behaviours import Heard, Note, Verdict, load
 from agents.behaviours.picking import notes
 from agents.behaviours.picking.aisle_rights import PATIENCE_NS, SETTLES_NS, AisleRights
 from agents.behaviours.picking.bay_beliefs import EMPTY, STATES, BayBeliefs
 from agents.behaviours.picking.floor_plan import FloorPlan, told
+from agents.behaviours.picking.hall_mates import HallMates
 from agents.behaviours.picking.mates import Mate
 from agents.behaviours.picking.notes import Look, News
 from agents.behaviours.picking.picker import HANDLE_NS
 from agents.behaviours.search.classes import TARGET_CLASSES
-from sim_worlds.scenarios.warehouse.floor import plan_for
+from agents.behaviours.warehouse import SHARE_NS
+from sim_worlds.scenarios.warehouse.floor import plans_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S
 from swarm.core.protocol.world import Act, Detection, Detections, Observation, Perceived, Pose, Report
 from tests.agents.behaviours.toy import LOCATOR, SENSORS, THREE_ROOMS, VIEW, observation
 
-WORDS = plan_for(4).words()
+WORDS = plans_for(4)[0].words()
 OUTSIDE = Pose(0.0, -3.0, 0.0)
 BEACON = TARGET_CLASSES.index("beacon")
 
@@ -41,7 +45,8 @@ def mate(pose: Pose = OUTSIDE, aisle: int | None = None, ticket: int = 0) -> Mat
 
 @pytest.mark.parametrize("robots", [1, 4, 9])
 def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
-    theirs, mine = plan_for(robots), told(plan_for(robots).words())
+    (theirs,) = plans_for(robots)
+    mine = told(theirs.words())
     assert mine is not None
     assert mine.count == theirs.count
     for bay in range(theirs.count):
@@ -52,7 +57,8 @@ def test_behaviour_and_world_mean_the_same_places(robots: int) -> None:
 
 
 @pytest.mark.parametrize("words", [
-    "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " 1", WORDS.replace("4", "0", 1),
+    "", "plan", "refused", "plan 4 3 2.6", WORDS.replace("plan", "map"), WORDS + " -1", WORDS + " x",
+    WORDS + " 1 1", WORDS.replace("4", "0", 1),
     WORDS.replace("4", "9999", 1), WORDS.replace("2.60", "nan"), WORDS.replace("2.60", "-2.6"),
     WORDS.replace("2.60", "inf"), WORDS.replace("-3.55", "3.6"), WORDS.replace("3.45", "0.0"),
     WORDS.replace("4", "x", 1),
@@ -155,6 +161,7 @@ def test_a_note_is_read_as_it_was_written() -> None:
     data = notes.encode(NEWS)
     assert len(data) == 23 + 7
     back = notes.decode(data, plan())
+    assert back is not None
     assert (back.sequence, back.pose, back.bay, back.aisle, back.ticket, back.picked) == (
         7, NEWS.pose, 5, None, 9, (4, 2.5))
     assert back.looks[0].evidence.tolist() == [2.25, -4.0, 0.0, 1.0]
@@ -266,3 +273,36 @@ def test_of_two_that_go_to_the_same_bay_the_later_one_takes_another() -> None:
     robot.on(Heard("b", notes.TOPIC, notes.encode(mine)), 11)            # type: ignore[attr-defined]
     assert choose(12) == 4
     assert choose(3 * 10**9) == 3                            # the other one has fallen silent
+
+
+def test_a_robot_tells_those_of_its_hall_and_looks_for_others_until_it_knows_where_all_are() -> None:
+    mates = HallMates("r20", [f"r{k}" for k in range(40)])
+    first = {f"r{k}" for k in range(14, 27)} - {"r20"}       # next to it in the fleet
+    assert set(mates.choose()) == first
+    assert not first & set(mates.choose())                   # then others, in turn
+    for k in range(40):
+        if k != 20:
+            mates.heard(f"r{k}", here=k >= 30 or k == 5)
+    assert mates.choose() == tuple(sorted([*(f"r{k}" for k in range(30, 40)), "r5"]))
+    mates.heard("r5", here=False)                            # it has changed its mind
+    assert "r5" not in mates.choose()
+    many = HallMates("a", [f"r{k}" for k in range(40)])      # it is not of the team itself
+    for k in range(20):
+        many.heard(f"r{k}", here=True)
+    assert len(many.choose()) == 24                          # a few of those that it does not know yet are among them
+
+
+def test_a_note_from_another_hall_is_of_no_account() -> None:
+    robot: Any = load("warehouse")("a", ["a", "b", "c"], 1, SENSORS)
+    robot.on(Verdict(Report(kind="plan", values={}), WORDS + " 2"), 0)
+    for name, hall in (("b", 2), ("c", 3)):
+        robot.on(Heard(name, notes.TOPIC, notes.encode(NEWS, hall)), 1)
+    robot.on(Heard("c", notes.TOPIC, notes.encode(NEWS)), 2)             # as where there is one hall only
+    assert (set(robot._mates), robot.notes_heard, robot.notes_ignored) == ({"b"}, 3, 1)
+    seen = observation(Pose(-3.9, -3.4, math.pi / 2), THREE_ROOMS)
+    told = [out for now in (3, 3 + SHARE_NS) for out in robot.on(seen, now) if isinstance(out, Note)]
+    assert {note.to for note in told} == {("b",)}
+    assert notes.decode(told[0].data, replace(plan(), hall=2)) is not None
+    assert notes.decode(told[0].data, replace(plan(), hall=1)) is None
+    with pytest.raises(ValueError, match="bad header"):
+        notes.decode(told[0].data, plan())

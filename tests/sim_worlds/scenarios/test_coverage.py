@@ -14,6 +14,7 @@ from sim_worlds.robots import QUADROTOR
 from sim_worlds.scenarios import kind
 from sim_worlds.scenarios.coverage import field, locational, scenario
 from sim_worlds.scenarios.coverage.field import MOST_ROBOTS, Field, generate
+from sim_worlds.scenarios.coverage.locational import DENSE
 from sim_worlds.scenarios.coverage.scenario import MEASURES, MOVES_EVERY_S, SAMPLE_S, Coverage, build
 from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
@@ -65,7 +66,6 @@ def test_every_field_keeps_its_promises(seed: int, robots: int) -> None:
 
 def test_seeds_differ_and_a_fleet_that_does_not_fit_is_refused() -> None:
     assert generate(1, 4).plots != generate(2, 4).plots
-    assert len(generate(1, MOST_ROBOTS).spawns) == MOST_ROBOTS
     for robots in (0, MOST_ROBOTS + 1):
         with pytest.raises(ValueError, match=f"room for 1 to {MOST_ROBOTS} robots, not {robots}"):
             generate(1, robots)
@@ -150,6 +150,52 @@ def test_robots_at_the_best_places_have_it_all_and_the_headline_is_the_mean_over
     assert list(measures(w)) == list(MEASURES)
 
 
+def test_the_tree_of_a_large_fleet_and_the_product_of_humps_give_what_all_distances_give() -> None:
+    draw = np.random.default_rng(3)
+    points, _ = locational.grid(60.0, 1.0)
+    for side_m in (4.0, 30.0):                               # close together, as at the start, and spread
+        places = draw.uniform(-side_m, side_m, (DENSE + 1, 2))
+        cell, away = locational.nearest(points, places)
+        squares = locational.squares(points, places)
+        assert away == pytest.approx(squares.min(axis=1), abs=1e-9)
+        assert squares[np.arange(len(points)), cell] == pytest.approx(away, abs=1e-9)
+        weights = draw.uniform(1.0, 6.0, len(places))
+        assert locational.grid_humps(points[:60, 0], places, weights, 0.8) == pytest.approx(
+            locational.humps(points, places, weights, 0.8), abs=1e-12)
+
+
+def test_a_large_fleet_is_measured_on_coarser_points_to_the_same_effect() -> None:
+    """Of one field with the same things, by both ways; and a run of it keeps its account."""
+    w = world(DENSE + 1)
+    fine, area = locational.grid(generate(3, DENSE + 1).side_m, scenario.SPACING_M)
+    things = w.environment.targets
+    mass = area * (scenario.GROUND + locational.humps(
+        fine, np.array([(t.x_m, t.y_m) for t in things]), np.array([scenario.WEIGHTS[t.label] for t in things]),
+        scenario.SPREAD_M))
+    assert float(w._mass.sum()) == pytest.approx(float(mass.sum()), rel=0.01)
+    assert w._best_cost == pytest.approx(locational.cost(w._best, fine, mass), rel=0.02)
+    put(w, w._best)
+    step(w, MOVES_EVERY_S + 0.1)
+    assert measures(w)["moves"] == math.ceil((DENSE + 1) * 2 / 12)
+    assert measures(w)["at_end"] > 0.99
+    assert sorted([*w._free, *w._on]) == list(range(len(w._plots)))
+    assert cells.points(w.sensors("quad_0").area_m) == pytest.approx(w._points)
+
+
+@pytest.mark.long
+def test_a_thousand_robots_have_a_field() -> None:
+    w = world(MOST_ROBOTS)
+    assert w.environment.size_m == pytest.approx(224.0, abs=0.1)
+    begin = locational.cost(w.motion.at[:, :2], w._points, w._mass)
+    away = w.motion.at[:, :2] - w.motion.at[:, :2].mean(axis=0)
+    ahead = 0.8 * np.abs(away).max(axis=1, keepdims=True) / np.abs(away).max()       # they start with their backs
+    w.fly_all(np.pad(ahead, ((0, 0), (0, 3))), 99.0)         # to the middle: all spread
+    step(w, MOVES_EVERY_S + 0.1)
+    assert measures(w)["moves"] == math.ceil(MOST_ROBOTS * 2 / 12)
+    assert locational.cost(w.motion.at[:, :2], w._points, w._mass) < 0.99 * begin
+    assert 0.0 < measures(w)["at_end"] < 1.0
+
+
 def test_robots_that_are_gone_do_not_cover_and_more_than_all_is_not_counted() -> None:
     w = world()
     put(w, w._best)
@@ -211,5 +257,6 @@ def test_robots_know_the_field_as_it_is() -> None:
     assert (field.FLY_M, field.WALL_M, field.PLOT_M[2]) == (known_field.FLY_M, known_field.WALL_M, known_field.PLOT_M)
     assert math.isclose(known_field.THINGS_PER_M2, field.THINGS_PER_ROBOT / field.SHARE_M2)
     assert math.isclose(known_field.STAYS_S, scenario.MOVES_EVERY_S / scenario.MOVES_SHARE)
+    assert generate(3, DENSE).size_m < cells.LARGE_M < generate(3, DENSE + 1).size_m
     w = world(6)
     assert cells.points(w.sensors("quad_0").area_m) == pytest.approx(w._points)

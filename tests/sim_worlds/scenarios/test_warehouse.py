@@ -14,10 +14,10 @@ from sim_worlds.environment import ROBOT_RADIUS_M
 from sim_worlds.occupancy import Grid
 from sim_worlds.scenarios.warehouse import scenario as warehouse
 from sim_worlds.scenarios.warehouse.desk import Desk
-from sim_worlds.scenarios.warehouse.floor import AISLE_M, plan_for
+from sim_worlds.scenarios.warehouse.floor import AISLE_M, MOST_ROBOTS, FloorPlan, plans_for
 from sim_worlds.scenarios.warehouse.scenario import HANDLE_S, Warehouse
 from sim_worlds.scenarios.warehouse.standstill import Standstill
-from swarm.core.protocol.world import Drive, Fly, Pose, Report
+from swarm.core.protocol.world import Drive, Fly, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.scenarios.closed_loop import fly
 
@@ -25,6 +25,14 @@ from tests.sim_worlds.scenarios.closed_loop import fly
 def world(physics: Any = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> Warehouse:
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics=physics) for i in range(robots)]
     return warehouse.build(fleet, seed, render=render)
+
+
+def plan(w: Warehouse) -> FloorPlan:
+    return w.halls[0].plan
+
+
+def stock(w: Warehouse) -> dict[int, int]:
+    return w.halls[0].stock
 
 
 def measure(w: Warehouse, name: str) -> float:
@@ -47,8 +55,8 @@ def pick(bay: float, label: str) -> Report:
 def fetch(w: Warehouse, robot: str = "rover_0") -> tuple[str, int]:
     """Put a robot before a bay with what its order asks for. Returns label and bay."""
     label = w.judge(robot, Report(kind="order", values={}))
-    bay = min(bay for bay, target in w.stock.items() if w.environment.targets[target].label == label)
-    put(w, w.index(robot), w.plan.access(bay))
+    bay = min(bay for bay, target in stock(w).items() if w.environment.targets[target].label == label)
+    put(w, w.index(robot), plan(w).access(bay))
     return label, bay
 
 
@@ -58,36 +66,37 @@ DELIVER = Report(kind="deliver", values={})
 @pytest.mark.parametrize("seed", range(5))
 def test_a_quarter_of_the_bays_has_goods_as_many_of_each_class_and_each_can_move_to_each_bay(seed: int) -> None:
     w = world(robots=4, seed=seed)
-    assert (w.plan.count, len(w.stock)) == (24, 6)
+    assert (plan(w).count, len(stock(w))) == (24, 6)
     assert Counter(t.label for t in w.environment.targets) == dict.fromkeys(TARGET_CLASSES, 2)
-    for bay, target in w.stock.items():
+    for bay, target in stock(w).items():
         good = w.environment.targets[target]
-        assert (good.x_m, good.y_m) == w.plan.middle(bay)
+        assert (good.x_m, good.y_m) == plan(w).middle(bay)
     for target in range(6):
-        w.move_target(target, *w.plan.middle(0), w.environment.targets[target].yaw_rad)
+        w.move_target(target, *plan(w).middle(0), w.environment.targets[target].yaw_rad)
 
 
 def test_every_bay_and_dock_can_be_reached() -> None:
     w = world(robots=7)
     grid = Grid(size_m=w.environment.size_m, resolution_m=0.05)
-    steps = grid.steps_from(~grid.rasterise(w.environment.solids(), ROBOT_RADIUS_M), *w.plan.docks()[0])
-    places = [*map(w.plan.access, range(w.plan.count)), *w.plan.docks()]
+    steps = grid.steps_from(~grid.rasterise(w.environment.solids(), ROBOT_RADIUS_M), *plan(w).docks()[0])
+    places = [*map(plan(w).access, range(plan(w).count)), *plan(w).docks()]
     assert all(steps[grid.index(y), grid.index(x)] >= 0 for x, y in places)
 
 
 def test_two_robots_do_not_pass_each_other_in_an_aisle_with_room_to_spare() -> None:
     w = world()
-    x, y = w.plan.access(0)
-    scan = w._scan(0, Pose(x, y, 0.0))
+    x, y = plan(w).access(0)
+    w.motion.at[0] = x, y, 0.0
+    scan = w.scan_all()[0]
     assert float(scan.min()) == pytest.approx(AISLE_M / 2, abs=0.01)
     assert 2 * ROBOT_RADIUS_M < AISLE_M < 4 * ROBOT_RADIUS_M
 
 
 def test_the_floor_grows_with_the_fleet_up_to_a_limit() -> None:
-    assert [plan_for(robots).aisles for robots in (1, 3, 4, 60)] == [3, 3, 4, 60]
-    assert len(plan_for(60).words()) <= 64
-    with pytest.raises(ValueError, match="61 robots, but the warehouse has room for 60"):
-        world(robots=61)
+    assert [[hall.aisles for hall in plans_for(robots)] for robots in (1, 3, 4, 60, 61)] == [
+        [3], [3], [4], [60], [16, 15, 15, 15]]
+    with pytest.raises(ValueError, match="1001 robots, but the warehouse has room for 1000"):
+        world(robots=MOST_ROBOTS + 1)
 
 
 def test_the_desk_hands_out_the_oldest_order_and_takes_it_back() -> None:
@@ -114,26 +123,26 @@ def test_a_good_is_picked_and_delivered_once_and_one_like_it_arrives_elsewhere()
     w = world()
     label, bay = fetch(w)
     assert w.judge("rover_0", pick(float(bay), label)) == "picked"
-    assert bay not in w.stock
-    assert len(w.stock) == 6
-    assert Counter(w.environment.targets[t].label for t in w.stock.values()) == dict.fromkeys(TARGET_CLASSES, 2)
+    assert bay not in stock(w)
+    assert len(stock(w)) == 6
+    assert Counter(w.environment.targets[t].label for t in stock(w).values()) == dict.fromkeys(TARGET_CLASSES, 2)
     assert w.judge("rover_0", DELIVER) == "refused"                      # it is at no dock, and still lifts
     run(w, HANDLE_S + 0.1)
     assert w.judge("rover_0", pick(float(bay), label)) == "picked"       # the first verdict was lost
-    put(w, 0, w.plan.access(max(w.stock)))
-    assert w.judge("rover_0", pick(float(max(w.stock)), label)) == "refused"         # it has one
-    put(w, 0, w.plan.docks()[2])
+    put(w, 0, plan(w).access(max(stock(w))))
+    assert w.judge("rover_0", pick(float(max(stock(w))), label)) == "refused"         # it has one
+    put(w, 0, plan(w).docks()[2])
     assert [w.judge("rover_0", DELIVER) for _ in range(2)] == ["delivered", "delivered"]
     assert [measure(w, name) for name in ("delivered", "orders", "wrong_picks", "refused")] == [1, 3, 0, 2]
     at_s = w.time_s
     run(w, 4.0)
     assert measure(w, "delivered_auc") == pytest.approx((w.time_s - at_s) / (3 * w.time_s))
     (done,) = [mark for mark in w.scene().marks if mark.done_by]
-    assert (done.label, done.done_by, (done.x_m, done.y_m)) == (label, "rover_0", w.plan.middle(bay))
+    assert (done.label, done.done_by, (done.x_m, done.y_m)) == (label, "rover_0", plan(w).middle(bay))
     label, bay = fetch(w)
     run(w, HANDLE_S + 0.1)
     assert w.judge("rover_0", pick(float(bay), label)) == "picked"
-    put(w, 0, w.plan.docks()[2])
+    put(w, 0, plan(w).docks()[2])
     assert w.judge("rover_0", DELIVER) == "refused"                      # not at once: it still lifts this one
     json.dumps(msgspec.to_builtins(w.scene()))
 
@@ -143,8 +152,8 @@ def test_a_robot_that_handles_a_good_does_not_drive(verdict: str, takes_s: float
     w = world()
     label, bay = fetch(w)
     if verdict == "wrong":
-        bay = min(set(range(w.plan.count)) - w.stock.keys())
-        put(w, 0, w.plan.access(bay))
+        bay = min(set(range(plan(w).count)) - stock(w).keys())
+        put(w, 0, plan(w).access(bay))
     w.act("rover_0", Drive(v_mps=0.0, w_radps=1.0, ttl_s=20.0))
     assert w.judge("rover_0", pick(float(bay), label)) == verdict
     assert measure(w, "wrong_picks") == (verdict == "wrong")
@@ -177,7 +186,7 @@ def test_reports_that_make_no_sense_are_refused_and_cost_nothing() -> None:
     w = world()
     label, bay = fetch(w)
     other = next(name for name in TARGET_CLASSES if name != label)
-    x, y = w.plan.access(bay)
+    x, y = plan(w).access(bay)
     senseless: tuple[dict[str, Any], ...] = (
         {}, {"bay": float(bay)}, {"bay": "a", "label": label}, {"bay": 99.0, "label": label},
         {"bay": float("nan"), "label": label}, {"bay": bay + 0.5, "label": label},
@@ -205,7 +214,7 @@ def test_the_order_of_a_robot_that_is_gone_goes_to_another_one() -> None:
     w.remove("rover_0")
     assert w.judge("rover_1", Report(kind="order", values={})) == label
     run(w, HANDLE_S + 0.1)
-    put(w, 0, w.plan.docks()[0])
+    put(w, 0, plan(w).docks()[0])
     w.restore("rover_0")
     assert w.judge("rover_0", DELIVER) == "refused"
 
@@ -262,7 +271,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_a_robot_low_on_battery_charges_at_a_dock_before_it_takes_an_order() -> None:
     fleet = [RobotSpec(name=name, kind="rover", physics="kinematic", battery_wh=0.08, charge=0.19) for name in "ab"]
     w = warehouse.build(fleet, 3, render=False)
-    put(w, 0, (w.plan.docks()[0][0], w.plan.south_m))        # a lane away from its dock; it has 55 J for the way
+    put(w, 0, (plan(w).docks()[0][0], plan(w).south_m))        # a lane away from its dock; it has 55 J for the way
     charges: dict[str, float] = {}                           # with which each robot took its order
 
     def all_have_orders() -> bool:
