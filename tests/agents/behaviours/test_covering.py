@@ -58,7 +58,7 @@ def test_what_a_camera_shows_is_located_and_said_to_be_shown(attitude: tuple[flo
         for k in range(60):
             x, y = 4.0 * math.cos(k), 4.0 * math.sin(k)
             world.motion.places[0] = (x, y, 0.7 * k, FLY_M, *attitude)
-            world._seen_at = -1
+            world._past.keep(0)                              # it is there, without a step
             view = world.view("a")
             shown = SIGHT.shows(view.pose, things)
             boxes = {box.target: box for box in view.boxes()}
