@@ -1,4 +1,4 @@
-"""The places of warehouse and coverage stay as they are for the fleets for which figures are published."""
+"""The places of scenarios stay as they are for the fleets for which figures are published."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from sim_worlds.environment import Environment
 from sim_worlds.physics.solids import Solid
+from sim_worlds.scenarios.convoy.road import road
 from sim_worlds.scenarios.coverage import field
+from sim_worlds.scenarios.formation import lanes
 from sim_worlds.scenarios.warehouse.floor import furnish, plans_for
 
 
@@ -39,6 +41,14 @@ def digest(place: Environment) -> str:
     (field.generate, 7, 1, "1d2e44b03af8c5c2"),
     (field.generate, 7, 6, "f337216a7cad19f7"), (field.generate, 41, 6, "7f05addceae10bc3"),
     (field.generate, 1, 60, "a0f46b01d25945dc"),
+    (road, 1, 4, "07d87aa225aa2814"),
+    (road, 7, 5, "1f02539f2feb5513"),
+    (road, 3, 40, "3e73192df52df31e"),
+    (road, 1, 100, "b1520097afd50f44"),
+    (lanes.generate, 1, 1, "6498fbd55056f66b"),
+    (lanes.generate, 7, 6, "9662e01eff9e1597"),
+    (lanes.generate, 21, 6, "e4640185133cfe24"),
+    (lanes.generate, 3, 24, "3863f7b385ba0fdc"),
 ])
 def test_a_place_is_what_it_was(
     make: Callable[[int, int], Environment], seed: int, robots: int, expected: str,
