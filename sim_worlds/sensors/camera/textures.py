@@ -48,8 +48,9 @@ def targa(grey: NDArray[np.uint8]) -> bytes:
 
 def _cloud(rng: np.random.Generator) -> Shades:
     """Stains of all sizes: squares of random shades, the larger the darker."""
-    shades = sum(_enlarged(rng.random((squares, squares))) / squares ** 0.5 for squares in OCTAVES)
-    assert isinstance(shades, np.ndarray)
+    shades = np.zeros((SIZE_PX, SIZE_PX))
+    for squares in OCTAVES:
+        shades += _enlarged(rng.random((squares, squares))) / squares ** 0.5
     low, high = float(shades.min()), float(shades.max())
     return (shades - low) / (high - low)
 
