@@ -83,4 +83,5 @@ def _speckles(rng: np.random.Generator) -> Shades:
 
 def _enlarged(shades: Shades) -> Shades:
     """The same pattern with SIZE_PX along each side."""
-    return np.kron(shades, np.ones((SIZE_PX // len(shades),) * 2))
+    times = SIZE_PX // len(shades)
+    return shades.repeat(times, axis=0).repeat(times, axis=1)
