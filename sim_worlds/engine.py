@@ -162,7 +162,7 @@ class Engine(World):
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """See `World.observe`; reading clears `bumped`, which is of now."""
-        i, lidar, then = self.index(robot), self._lidar, self._past.ago(self._lidar.latency_s)
+        i, then = self.index(robot), self._past.ago(self._lidar.latency_s)
         pose, (v, w), (left, up) = then.pose(i), then.speeds[i].tolist(), then.left_up[i].tolist()
         scan, readings, image, capture = NO_SCAN, dict[str, Reading](), None, None
         if self.suite.lidar is not None:
@@ -176,12 +176,12 @@ class Engine(World):
         if frame and self.suite.camera is not None:
             taken = self._past.ago(self._camera.latency_s)
             image = self._cameras.frame(i, taken) if self._render else None
-            if self._camera.latency_s != lidar.latency_s:
+            if taken.step != then.step:
                 at = taken.pose(i)
-                capture = Capture(at if one is None else one.place(at, taken.step), self._camera.latency_s)
+                capture = Capture(at if one is None else one.place(at, taken.step), taken.age_s)
         bumped, self.motion.contacts.bumped[i] = bool(self.motion.contacts.bumped[i]), False
         self._sequence[i] += 1
-        return Observation(sequence=self._sequence[i], age_s=lidar.latency_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
+        return Observation(sequence=self._sequence[i], age_s=then.age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
                            frame=image, capture=capture, bumped=bumped, readings=readings, left_mps=left, up_mps=up)
 
     def _scan(self, robot: int, then: Moment) -> NDArray[np.float32]:

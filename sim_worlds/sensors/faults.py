@@ -86,7 +86,7 @@ class SensorFaults:
         match sensor:
             case Camera():
                 if fault.dropout:
-                    return replace(seen, frame=None)
+                    return replace(seen, frame=None, capture=None)
                 if fault.freeze and seen.frame is not None:
                     return replace(seen, frame=self._frozen.setdefault(key, seen.frame))
             case Lidar():

@@ -20,6 +20,7 @@ class Moment(NamedTuple):
     """A fleet and the things around it after a step. Places and speeds are those of `Motion`."""
 
     step: int                        # its number; below 0: so many steps before the start
+    age_s: float
     places: Reals
     speeds: Reals
     left_up: Reals
@@ -45,7 +46,7 @@ class Past:
         self._step, self._still = step, None
         if self._moments.maxlen != 1:
             m = self._motion
-            self._moments.append(Moment(step, m.places.copy(), m.speeds.copy(), m.left_up.copy(), self.things))
+            self._moments.append(Moment(step, 0.0, m.places.copy(), m.speeds.copy(), m.left_up.copy(), self.things))
 
     def change(self, environment: Environment) -> None:
         """Some targets are elsewhere from now on."""
@@ -65,8 +66,9 @@ class Past:
         steps = steps_of(latency_s, self._motion.dt_s)
         if not steps:
             m = self._motion
-            return Moment(self._step, m.places, m.speeds, m.left_up, self.things)
-        return self._moments[max(0, len(self._moments) - 1 - steps)]._replace(step=self._step - steps)
+            return Moment(self._step, 0.0, m.places, m.speeds, m.left_up, self.things)
+        return self._moments[max(0, len(self._moments) - 1 - steps)]._replace(
+            step=self._step - steps, age_s=steps * self._motion.dt_s)
 
     def places_ago(self, latency_s: float) -> tuple[Reals, Things]:
         """Places and things alone, which do not change any more."""

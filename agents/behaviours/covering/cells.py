@@ -21,7 +21,7 @@ LARGE_M = 55.4                       # an area with longer sides is large: that 
 Reals = NDArray[np.float64]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)                # a constant of the area: nobody can change what it returns
 def points(area_m: float) -> Reals:
     """The middles of the cells of the field in rows, [n * n, 2]: robots share it. area_m: as the body states it."""
     side_m = area_m - 2 * WALL_M

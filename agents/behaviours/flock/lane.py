@@ -14,16 +14,16 @@ from msgspec.structs import replace
 
 from agents.behaviours import Behaviour, Event, Note, Output
 from agents.behaviours.flock.known_course import HALF_WIDTH_M
-from swarm.core.protocol.world import Observation, Perceived, Report
+from swarm.core.protocol.world import Observation, Perceived, Pose, Report
 
-MOST_ROBOTS = 24                     # in a lane
+ALONE, FLOCK, MOST_LANES = 24, 6, 61         # robots of a single lane at most; of one of several; lanes at most
 
 
 def on_lane(robot: str, team: list[str], make: Callable[[list[str]], Behaviour]) -> Behaviour:
     """The behaviour of a robot on its lane. make: makes that of a robot on a field of one lane, with its team."""
-    lanes = math.ceil(len(team) / MOST_ROBOTS)
-    if lanes <= 1 or robot not in team:
+    if len(team) <= ALONE or robot not in team:
         return make(team)
+    lanes = min(math.ceil(len(team) / FLOCK), MOST_LANES)
     lane = team.index(robot) % lanes
     flock = team[lane::lanes]
     middle_m = 2 * HALF_WIDTH_M * (lane - (lanes - 1) / 2)
@@ -39,8 +39,13 @@ class OnLane:
     def on(self, event: Event, now: int) -> list[Output]:
         """See `Behaviour.on`."""
         if isinstance(event, (Observation, Perceived)):
-            event = replace(event, pose=replace(event.pose, y_m=event.pose.y_m - self._middle_m))
+            event = replace(event, pose=self._here(event.pose))
+        if isinstance(event, Observation) and event.capture is not None:
+            event = replace(event, capture=replace(event.capture, pose=self._here(event.capture.pose)))
         return [self._from_here(output) for output in self._behaviour.on(event, now)]
+
+    def _here(self, pose: Pose) -> Pose:
+        return replace(pose, y_m=pose.y_m - self._middle_m)
 
     def _from_here(self, output: Output) -> Output:
         match output:

@@ -30,8 +30,11 @@ class State:
 
 
 def encode(state: State) -> bytes:
-    """A note of 15 bytes, and 4 for each of the first HAZARDS_PER_NOTE hazards. Places are cut to the field."""
-    hazards = state.hazards[:HAZARDS_PER_NOTE]
+    """A note of 15 bytes, and 4 for each of the first HAZARDS_PER_NOTE hazards between the field's sides.
+
+    Beyond them may be other lanes, with hazards of their own. Places are cut to the field.
+    """
+    hazards = [place for place in state.hazards if abs(place[1]) <= HALF_WIDTH_M][:HAZARDS_PER_NOTE]
     return _HEAD.pack(VERSION, state.sequence & 0xFFFFFFFF, *_cm(state.pose.x_m, state.pose.y_m),
                       to_mrad(state.pose.heading_rad),
                       round(min(max(state.left_m, 0.0), MOST_LEFT_M) * 100), int(state.east), len(hazards)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from msgspec.structs import replace
@@ -55,9 +56,12 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Cove
     return Coverage(generate(seed, len(fleet)), fleet, render=render)
 
 
+_place = lru_cache(maxsize=1)(generate)      # every robot of a fleet may have a spawn of its own
+
+
 def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
     """Raise ValueError with the reason if a robot of this kind cannot start at (x, y) on the field of a seed."""
-    generate(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
+    _place(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
 
 
 class Coverage(Engine):

@@ -17,16 +17,29 @@ from sim_worlds.scenarios.formation import course
 from sim_worlds.scenarios.formation.course import MOST_ROBOTS, SIZE_M, WALL_M, WIDTH_M, Course
 from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.protocol.world import Pose
+from swarm.core.settings.process_files import RobotSpec
+
+FLOCK = 6                            # robots of a lane, as in the launch file, where there are several lanes
+MOST_LANES = 61                      # as many as LARGEST_AREA_M has room for: beyond 366 robots a lane has more
 
 
 def lanes_of(robots: int) -> int:
     """How many lanes the field of a fleet has."""
-    return math.ceil(robots / MOST_ROBOTS)
+    return 1 if robots <= MOST_ROBOTS else min(math.ceil(robots / FLOCK), MOST_LANES)
 
 
 def middle_m(lane: int, lanes: int) -> float:
     """The y of the middle of a lane."""
     return WIDTH_M * (lane - (lanes - 1) / 2)
+
+
+def check_lane(robot: RobotSpec, number: int, robots: int) -> None:
+    """Raises ValueError for a robot of this number in its fleet whose own `spawn` is in the lane of others."""
+    lanes = lanes_of(robots)
+    middle = middle_m(number % lanes, lanes)
+    if robot.spawn is not None and abs(robot.spawn[1] - middle) > WIDTH_M / 2:
+        raise ValueError(f"{robot.name} cannot start at ({robot.spawn[0]:g}, {robot.spawn[1]:g}): its lane is "
+                         f"y = {middle - WIDTH_M / 2:g} to {middle + WIDTH_M / 2:g} m")
 
 
 def groups_of(robots: int) -> list[NDArray[np.intp]]:

@@ -1,11 +1,12 @@
 """Formation: a flock goes from end to end of a field with walls and hazards, and back, as one ordered group.
 
-On the wider field of a large fleet each lane has its flock. The measures are the means over the flocks.
+On the wider field of a large fleet each lane has its flock, and what flocks are measured by is the mean over them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from sim_worlds.robots import KINDS
 from sim_worlds.robots.brought.body import kind_for
 from sim_worlds.scenarios.formation.course import END_M, KEEP_OUT_M, Course
 from sim_worlds.scenarios.formation.flocks import Flocks
-from sim_worlds.scenarios.formation.lanes import generate, groups_of, lanes_of, middle_m
+from sim_worlds.scenarios.formation.lanes import check_lane, generate, groups_of, lanes_of, middle_m
 from swarm.core.protocol.scene import SHARE, Mission, Scene
 from swarm.core.protocol.world import Report
 from swarm.core.settings.process_files import RobotSpec
@@ -49,9 +50,12 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Form
     return Formation(generate(seed, len(fleet)), fleet, render=render)
 
 
+_place = lru_cache(maxsize=1)(generate)      # every robot of a fleet may have a spawn of its own
+
+
 def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
     """Raise ValueError with the reason if a robot of this kind cannot start at (x, y) on the course of a seed."""
-    generate(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
+    _place(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
 
 
 class Formation(Engine):
@@ -60,6 +64,8 @@ class Formation(Engine):
     mark, done = "hazard", "known"
 
     def __init__(self, course: Course, fleet: Sequence[RobotSpec], *, render: bool) -> None:
+        for number, robot in enumerate(fleet):
+            check_lane(robot, number, len(fleet))
         super().__init__(course, fleet, scenario="formation", seed=course.seed, render=render)
         self._hazards = np.array([(h.x_m, h.y_m) for h in course.targets]).reshape(-1, 2)
         self._top_mps = min(kind_for(robot).v_max_mps for robot in fleet)

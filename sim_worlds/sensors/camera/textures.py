@@ -47,7 +47,7 @@ def targa(grey: NDArray[np.uint8]) -> bytes:
 
 
 def _cloud(rng: np.random.Generator) -> Shades:
-    """Stains of all sizes: squares of random shades, the larger the darker."""
+    """Stains of all sizes: squares of random shades; larger squares differ more."""
     shades = np.zeros((SIZE_PX, SIZE_PX))
     for squares in OCTAVES:
         shades += _enlarged(rng.random((squares, squares))) / squares ** 0.5

@@ -27,7 +27,7 @@ class Randomise(Strict, frozen=True, kw_only=True, omit_defaults=True):
     friction: tuple[Friction, Friction] | None = None        # of the floor under dynamic robots, from and to
     light: Spread = 0.0              # brightness of the lamp, which then may stand in any direction
     colour: Spread = 0.0             # each channel of the colour of each wall, floor, ceiling and piece of clutter
-    texture: Spread = 0.0            # share of the colour that a drawn pattern takes at most, on the same
+    texture: Spread = 0.0            # share of the colour of walls, floor and clutter that patterns take at most
     noise: Spread = 0.0              # of each robot: the standard deviations of its sensors
 
 

@@ -96,10 +96,10 @@ def test_a_fleet_that_does_not_fit_is_refused(robots: int) -> None:
 
 @pytest.mark.parametrize(("seed", "robots"), [
     (1, MOST_ROBOTS + 1), (2, 60), pytest.param(1, 1000, marks=pytest.mark.long)])
-def test_a_large_fleet_has_a_lane_for_each_24_robots_and_each_lane_a_way_to_its_end(seed: int, robots: int) -> None:
+def test_a_large_fleet_has_a_lane_for_each_six_robots_and_each_lane_a_way_to_its_end(seed: int, robots: int) -> None:
     field = generate(seed, robots)
     assert field == generate(seed, robots)
-    lanes = -(-robots // 24)
+    lanes = {25: 5, 60: 10, 1000: 61}[robots]
     assert (len(field.targets), len(field.gaps), len(field.spawns)) == (3 * lanes, 2 * lanes, robots)
     assert (len({x for x, _ in field.gaps}), len({y for _, y in field.gaps})) == (2, 2 * lanes)      # straight walls
     grid = Grid(size_m=field.size_m, resolution_m=0.1)
@@ -139,10 +139,10 @@ def test_robots_know_their_lane_and_who_else_is_on_it(robots: int) -> None:
 
 
 def test_a_large_flock_is_measured_lane_by_lane() -> None:
-    """One of two flocks drives, and so do most robots of the other one: but its last one stands."""
+    """Four of five flocks drive, and so do most robots of the other one: but its last one stands."""
     w = empty(25)
     groups = groups_of(25)
-    for group, y_m in zip(groups, (-4.0, 4.0), strict=True):
+    for group, y_m in zip(groups, (-16.0, -8.0, 0.0, 8.0, 16.0), strict=True):
         w.motion.at[group, 0] = -7.0
         w.motion.at[group, 1] = y_m - 3.0 + 0.5 * np.arange(len(group))
     w._flocks.record_m[:] = w._flocks.start_m[:] = 0.5
@@ -151,15 +151,26 @@ def test_a_large_flock_is_measured_lane_by_lane() -> None:
     for _ in range(round(4.0 / w.dt_s)):
         w.step()
     now = measures(w)
-    assert now["way"] == pytest.approx(4.0 * TOP_MPS / 2, abs=0.2)
-    assert w._flocks.counted_m[0] > 0.5
-    assert w._flocks.counted_m[1] == 0.0
-    assert now["flock_advance"] == pytest.approx(w._flocks.counted_m[0] / 2 / (TOP_MPS * w.time_s))
-    assert [w.goal(w.names[k]) for k in (0, 1)] == [(END_M, -4.0), (END_M, 4.0)]
+    assert now["way"] == pytest.approx(4.0 * TOP_MPS * 4 / 5, abs=0.2)
+    counted_m = w._flocks.counted_m
+    assert counted_m[[0, 2, 3, 4]].min() > 0.5
+    assert counted_m[1] == 0.0
+    assert now["flock_advance"] == pytest.approx(counted_m.sum() / 5 / (TOP_MPS * w.time_s))
+    assert [w.goal(w.names[k]) for k in (0, 1)] == [(END_M, -16.0), (END_M, -8.0)]
     for k in groups[1].tolist():
         w.remove(w.names[k])
-    w.step()
+    for _ in range(w._every):                    # a flock of nobody is measured
+        w.step()
     assert measures(w)["way"] == pytest.approx(now["way"], abs=0.1)
+
+
+def test_a_robot_does_not_start_in_the_lane_of_others() -> None:
+    fleet = [RobotSpec(name=f"r{k}", kind="rover", physics="kinematic", spawn=(-7.7, -9.0) if k == 6 else None)
+             for k in range(25)]
+    formation.build(fleet, 1, render=False).close()
+    fleet[6] = RobotSpec(name="r6", kind="rover", physics="kinematic", spawn=(-7.7, -3.9))
+    with pytest.raises(ValueError, match=r"r6 cannot start at \(-7.7, -3.9\): its lane is y = -12 to -4 m"):
+        formation.build(fleet, 1, render=False)
 
 
 @pytest.mark.long
@@ -167,7 +178,7 @@ def test_a_thousand_robots_begin_to_advance() -> None:
     w = world(1000)
     drive(w, 6.0, 0.4)                           # straight ahead: some meet a drum
     now = measures(w)
-    assert w.environment.size_m == pytest.approx(42 * WIDTH_M + 0.4)
+    assert w.environment.size_m == pytest.approx(61 * WIDTH_M + 0.4)
     assert 0.0 < now["way"] <= 6.0 * 0.4
     assert now["connectivity"] > 0.1
 

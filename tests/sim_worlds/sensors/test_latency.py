@@ -68,6 +68,17 @@ def drive(world: Engine, steps: int) -> Iterator[int]:
         yield step
 
 
+@pytest.mark.parametrize(("camera_s", "lidar_s", "age_s", "frame_s"), [
+    (0.02, 0.07, 4 / 60, 1 / 60), (0.005, 0.0, 0.0, None), (0.2, 0.203, 0.2, None)])
+def test_ages_are_of_whole_steps_as_the_moments_are(camera_s: float, lidar_s: float, age_s: float,
+                                                    frame_s: float | None) -> None:
+    world = stamped(engine(PLACE, rovers("a", "b"), camera_s=camera_s, lidar_s=lidar_s), Views())
+    world.step()
+    seen = world.observe("a", frame=True)
+    assert seen.age_s == pytest.approx(age_s)
+    assert (seen.capture and seen.capture.age_s) == (frame_s and pytest.approx(frame_s))
+
+
 def test_a_scan_is_what_the_lidar_saw_its_latency_ago() -> None:
     """A rover drives at 0.4 m/s to a wall at 4 m: 0.2 s ago it was 0.08 m farther away."""
     now, late = (engine(room([Pose(-2.0, 0.0, 0.0)]), rovers("a"), lidar_s=lidar_s) for lidar_s in (0.0, LATE_S))
