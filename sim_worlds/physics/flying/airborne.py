@@ -37,6 +37,7 @@ class Airborne:
         turns = TURNS * len(self.robots)
         self._turns, self._rest = struct.Struct(f"{turns}d").pack_into, struct.Struct(f"{count - turns}d").pack_into
         self._numbers, self._rest_at = self._flight.state.data, struct.calcsize(f"{turns}d")
+        self._force_numbers, self._torque_numbers = (pushes.data for pushes in self._flight.pushes)
         self._steps = 0
         self._forces, self._torques = list["Vector"](), list["Vector"]()
         self.read()
@@ -44,8 +45,8 @@ class Airborne:
     def push(self) -> None:
         """Forces and torques for the next step."""
         if self._steps % CONTROL_EVERY == 0:
-            pushes = list(_triples(self._flight.push().data))
-            self._forces, self._torques = pushes[:len(self.robots)], pushes[len(self.robots):]
+            self._flight.push()
+            self._forces, self._torques = list(_triples(self._force_numbers)), list(_triples(self._torque_numbers))
         self._bullet.push(self.robots, self._forces, self._torques)
         self._steps += 1
 

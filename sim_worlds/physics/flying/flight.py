@@ -29,7 +29,8 @@ Reals = NDArray[np.float64]
 class Flight:
     """The controllers and rotors of some quadrotors, by their rows in the arrays of a fleet; hovering at first.
 
-    state: see `loops.py`, [13 q]; whoever has it writes it here.
+    state: see `loops.py`, [13 q]; whoever has it writes it here. pushes: the mean forces and torques between two runs
+    of `push`, in the bodies' frames, [2, q, 3].
     """
 
     def __init__(self, rows: Sequence[int], kinds: Sequence[FlyingKind], dt_s: float = CONTROL_EVERY * STEP_S) -> None:
@@ -37,16 +38,12 @@ class Flight:
         self._figures = np.array([_figures(kind, dt_s) for kind in kinds], FIGURES)
         self._wanted = np.array([(k.mass_kg * GRAVITY_MPS2, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0) for k in kinds], WANTED)
         self._thrusts_n = np.repeat(self._wanted["pull_n"][:, None] / 4, 4, axis=1)
-        self._pushes = np.zeros((2, len(kinds), 3))
+        self.pushes = np.zeros((2, len(kinds), 3))
         self.state = np.zeros(STATE * len(kinds))
 
-    def push(self) -> Reals:
-        """A run of the inner loops and the rotors: mean forces and torques until the next, in the bodies' frames.
-
-        [2, q, 3].
-        """
-        control(self.state, self._figures, self._wanted, self._thrusts_n, self._pushes)
-        return self._pushes
+    def push(self) -> None:
+        """A run of the inner loops and the rotors: it writes `pushes`."""
+        control(self.state, self._figures, self._wanted, self._thrusts_n, self.pushes)
 
     def steer(self, ramps: Ramps, dt_s: float, places: Reals, speeds: Reals, left_up: Reals) -> None:
         """Write the states into the arrays of the fleet, see `Motion`; steer by what is wanted `dt_s` from now."""
