@@ -26,7 +26,8 @@ class Watch:
       could not be in time. A run without stages counts as one stage.
     - A stream that keeps asking waits without a run for at most AGING_NS for each priority above its own, once more
       AGING_NS, and then a run of each stream: streams that began to wait later are less urgent by then. The wait counts
-      only while no guard needs an executor, and not for streams that are shed.
+      only while no guard needs an executor, and not for streams that are shed; that of a peer's stream, which no age
+      lifts above the robot's own most urgent one, only while no run of the robot is as urgent as that.
     """
 
     def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
@@ -91,8 +92,11 @@ class Watch:
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         """Track which streams wait without a run, and since when.
 
-        Time that guards need is not counted, nor streams that are shed: such a stream does not always wait.
+        Time that guards need is not counted, nor streams that are shed: such a stream does not always wait. Nor is a
+        peer's wait for runs of the robot that its own age need not bring it before.
         """
+        top = self._queue.top_own
+        own_first = any(not work.asker and top is not None and work.level >= top for work in (*waiting, *running))
         shed = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
         promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
         for work in running:
@@ -101,7 +105,7 @@ class Watch:
                 self.aged += work.level > work.priority
         for work in waiting:
             line = _line(work)
-            forgone = not work.asker and work.priority in shed
+            forgone = own_first if work.asker else work.priority in shed
             since_ns = now if promised or forgone else self._hungry.setdefault(line, now)
             self._hungry[line], self._seen[line] = since_ns, (work.priority, now)
             assert now - since_ns <= self._bearable_ns(line), f"{line} starves since {since_ns}"

@@ -104,6 +104,12 @@ def test_a_waiting_run_rises_by_one_level_each_time(queue: Queue) -> None:
     assert [queue.level(key, NOW + age) for age in ages] == [2, 2, 3, 3, 4, 9]
 
 
+def test_age_brings_a_peers_run_up_to_the_most_urgent_own_stream_and_no_further(queue: Queue) -> None:
+    queue.top_own = 2
+    key = queue.put(1, asker="mule")
+    assert [queue.level(key, NOW + n * AGING_NS) for n in (0, 1, 2, 3, 9)] == [0, 1, 2, 2, 2]
+
+
 def test_an_aged_run_overtakes_a_newer_one(queue: Queue) -> None:
     queue.put(1, deadline_s=9)
     queue.put(2, priority=1, deadline_s=5, now=NOW + AGING_NS - 1)
